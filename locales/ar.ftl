@@ -39,14 +39,23 @@ save-as-srt = حفظ بصيغة SRT
 save-as-vtt = حفظ بصيغة WebVTT
 attach-transcript = إرفاق بالرسالة
 reading-files = جارٍ قراءة الملفات…
+reading-document = جارٍ قراءة { $name }… { $percent }٪
 remove = إزالة
 file-is-image = ‏{ $name } صورة بتنسيق لا يمكن قراءته هنا. التنسيقات المقروءة هي PNG وJPEG وWebP وAVIF وGIF.
-file-is-pdf = ‏{ $name } ملف PDF يحتوي على نص ولا يمكن قراءته هنا. احفظه ملفًا نصيًا أو الصق نصه.
 page-of = ‏{ $name }، الصفحة { $page }
-pdf-text-left-out = تُركت صفحات { $name } التي تحتوي على نص. أُرفقت الصفحات الأخرى صورًا.
 pdf-cut-off = أُرفقت أول { $count } صفحات بلا نص من { $name } فقط.
-pdf-encrypted = ‏{ $name } محمي بكلمة مرور فلا يمكن قراءته.
-pdf-damaged = ‏{ $name } تالف أو يستغرق رسمه وقتًا طويلًا.
+document-encrypted = ‏{ $name } محمي بكلمة مرور أو من النسخ فلا يمكن قراءته.
+document-damaged = ‏{ $name } تالف أو تستغرق قراءته وقتًا طويلًا.
+document-unknown = ‏{ $name } من نوع لا يمكن قراءته هنا.
+document-empty = ‏{ $name } لا يحتوي على نص.
+document-too-large = { $unit ->
+    [bytes] ‏{ $name } يحتوي على أكثر من { $limit } من البيانات المضغوطة، فلم يُقرأ.
+    [text] ‏{ $name } يحتوي على أكثر من { $limit } من النص، فلم يُقرأ.
+    [files] ‏{ $name } يحتوي على أكثر من { $limit } ملف، فلم يُقرأ.
+    [pages] ‏{ $name } يحتوي على أكثر من { $limit } صفحة، فلم يُقرأ.
+    [cells] ‏{ $name } يحتوي على أكثر من { $limit } خلية، فلم يُقرأ.
+   *[nesting] ‏{ $name } متداخل بعمق كبير، فلم يُقرأ.
+}
 file-is-binary = ‏{ $name } ليس ملفًا نصيًا.
 file-not-utf8 = ‏{ $name } ليس بترميز UTF-8. احفظه بترميز UTF-8 ثم أرفقه مرة أخرى.
 file-too-large = حجم { $name } هو { $size }. الحد الأقصى للمرفقات { $limit } لكل رسالة.
@@ -105,6 +114,11 @@ compare = جنبًا إلى جنب
 show-version = عرض هذه الإجابة
 continue = متابعة
 sources = المصادر
+source = المصدر
+place-page = صفحة { $number }
+place-sheet = ورقة { $number }
+place-slide = شريحة { $number }
+place-chapter = فصل { $number }
 estimated-tokens = نحو { $count } رمز
 exact-tokens = { $count } رمز
 read-aloud = قراءة بصوت عالٍ
@@ -162,6 +176,21 @@ export-json = تصدير بصيغة JSON
 conversation-deleted = حُذفت المحادثة.
 conversations-deleted = حُذفت كل المحادثات.
 undo = تراجع
+
+## Projects
+
+projects = المشاريع
+projects-text = يجمع المشروع التعليمات والملفات والمحادثات. تعثر محادثاته على مقاطع من ملفاته وتقتبسها بأرقام.
+project-name = اسم المشروع
+new-project = مشروع جديد
+project-instructions = التعليمات: تُرسل إلى النموذج في بداية كل محادثة من هذا المشروع
+project-files = الملفات
+project-file = { $size } من النص، { $count } مقطع، منها { $embedded } بالمعنى
+delete-project = حذف المشروع
+embedding-proposal = تُبحث الملفات بالكلمات. يعثر نموذج تضمين صغير أيضًا على مقاطع تقول الشيء نفسه بكلمات أخرى؛ وهو أفضل بالإنجليزية.
+embedding-download = تنزيل all-MiniLM-L6-v2 (نحو 25 ميغابايت)
+embedding-files = تُجهَّز الملفات للبحث بالمعنى. يتوقف ذلك مؤقتًا أثناء انتظارك للرد، وعند العمل على البطارية.
+embedding-failed = لم يُرجع نموذج التضمين أي متجهات. اختر نموذجًا آخر في الإعدادات.
 
 ## Models
 

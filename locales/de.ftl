@@ -39,14 +39,23 @@ save-as-srt = Als SRT speichern
 save-as-vtt = Als WebVTT speichern
 attach-transcript = An die Nachricht anhängen
 reading-files = Dateien werden gelesen…
+reading-document = { $name } wird gelesen… { $percent } %
 remove = Entfernen
 file-is-image = { $name } ist ein Bild, dessen Format hier nicht gelesen werden kann. PNG, JPEG, WebP, AVIF und GIF gehen.
-file-is-pdf = { $name } ist ein PDF mit Text und kann hier nicht gelesen werden. Speichere es als Textdatei oder füge den Text ein.
 page-of = { $name }, Seite { $page }
-pdf-text-left-out = Seiten von { $name } mit Text wurden ausgelassen. Die anderen sind als Bilder angehängt.
 pdf-cut-off = Nur die ersten { $count } Seiten von { $name } ohne Text wurden angehängt.
-pdf-encrypted = { $name } hat ein Passwort und kann nicht gelesen werden.
-pdf-damaged = { $name } ist beschädigt oder lässt sich nicht schnell genug darstellen.
+document-encrypted = { $name } hat ein Passwort oder einen Kopierschutz und kann nicht gelesen werden.
+document-damaged = { $name } ist beschädigt oder braucht zu lange.
+document-unknown = { $name } ist von einer Art, die hier nicht gelesen werden kann.
+document-empty = { $name } enthält keinen Text.
+document-too-large = { $unit ->
+    [bytes] { $name } enthält mehr als { $limit } gepackte Daten und wurde nicht gelesen.
+    [text] { $name } hat mehr als { $limit } Text und wurde nicht gelesen.
+    [files] { $name } hat mehr als { $limit } Dateien und wurde nicht gelesen.
+    [pages] { $name } hat mehr als { $limit } Seiten und wurde nicht gelesen.
+    [cells] { $name } hat mehr als { $limit } Tabellenzellen und wurde nicht gelesen.
+   *[nesting] { $name } ist zu tief verschachtelt und wurde nicht gelesen.
+}
 file-is-binary = { $name } ist keine Textdatei.
 file-not-utf8 = { $name } ist nicht UTF-8-kodiert. Speichere die Datei als UTF-8 und hänge sie erneut an.
 file-too-large = { $name } ist { $size } groß. Anhänge sind auf { $limit } pro Nachricht begrenzt.
@@ -102,6 +111,11 @@ compare = Nebeneinander
 show-version = Diese Antwort zeigen
 continue = Fortsetzen
 sources = Quellen
+source = Quelle
+place-page = Seite { $number }
+place-sheet = Tabelle { $number }
+place-slide = Folie { $number }
+place-chapter = Kapitel { $number }
 estimated-tokens = etwa { $count } Tokens
 exact-tokens = { $count } Tokens
 read-aloud = Vorlesen
@@ -159,6 +173,21 @@ export-json = Als JSON exportieren
 conversation-deleted = Chat gelöscht.
 conversations-deleted = Alle Chats gelöscht.
 undo = Rückgängig
+
+## Projects
+
+projects = Projekte
+projects-text = Ein Projekt hält Anweisungen, Dateien und Chats zusammen. Seine Chats finden Stellen in seinen Dateien und zitieren sie mit Nummern.
+project-name = Name des Projekts
+new-project = Neues Projekt
+project-instructions = Anweisungen: werden dem Modell zu Beginn jedes Chats dieses Projekts gesendet
+project-files = Dateien
+project-file = { $size } Text, { $count } Abschnitte, davon { $embedded } nach Bedeutung
+delete-project = Projekt löschen
+embedding-proposal = Dateien werden nach Wörtern durchsucht. Ein kleines Embedding-Modell findet auch Stellen, die dasselbe anders sagen; am besten auf Englisch.
+embedding-download = all-MiniLM-L6-v2 herunterladen (etwa 25 MB)
+embedding-files = Dateien werden für die Suche nach Bedeutung vorbereitet. Das pausiert, während du auf eine Antwort wartest, und im Akkubetrieb.
+embedding-failed = Das Embedding-Modell hat keine Vektoren geliefert. Wähle in den Einstellungen ein anderes.
 
 ## Models
 

@@ -39,14 +39,23 @@ save-as-srt = Save as SRT
 save-as-vtt = Save as WebVTT
 attach-transcript = Attach to the message
 reading-files = Reading files…
+reading-document = Reading { $name }… { $percent }%
 remove = Remove
 file-is-image = { $name } is an image of a kind that cannot be read here. PNG, JPEG, WebP, AVIF and GIF can.
-file-is-pdf = { $name } is a PDF with text, which cannot be read here. Save it as a text file or paste its text.
 page-of = { $name }, page { $page }
-pdf-text-left-out = Pages of { $name } that have text were left out. The others are attached as images.
 pdf-cut-off = Only the first { $count } pages of { $name } without text were attached.
-pdf-encrypted = { $name } has a password, so it cannot be read.
-pdf-damaged = { $name } is damaged, or takes too long to draw.
+document-encrypted = { $name } has a password or is copy-protected, so it cannot be read.
+document-damaged = { $name } is damaged or takes too long to read.
+document-unknown = { $name } is of a kind that cannot be read here.
+document-empty = { $name } contains no text.
+document-too-large = { $unit ->
+    [bytes] { $name } holds more than { $limit } of packed data, so it was not read.
+    [text] { $name } has more than { $limit } of text, so it was not read.
+    [files] { $name } has more than { $limit } files, so it was not read.
+    [pages] { $name } has more than { $limit } pages, so it was not read.
+    [cells] { $name } has more than { $limit } table cells, so it was not read.
+   *[nesting] { $name } is nested too deeply, so it was not read.
+}
 file-is-binary = { $name } is not a text file.
 file-not-utf8 = { $name } is not encoded as UTF-8. Save it as UTF-8 and attach it again.
 file-too-large = { $name } is { $size }. Attachments are limited to { $limit } per message.
@@ -102,6 +111,11 @@ compare = Side by side
 show-version = Show this answer
 continue = Continue
 sources = Sources
+source = Source
+place-page = page { $number }
+place-sheet = sheet { $number }
+place-slide = slide { $number }
+place-chapter = chapter { $number }
 estimated-tokens = about { $count } tokens
 exact-tokens = { $count } tokens
 read-aloud = Read aloud
@@ -159,6 +173,21 @@ export-json = Export as JSON
 conversation-deleted = Chat deleted.
 conversations-deleted = All chats deleted.
 undo = Undo
+
+## Projects
+
+projects = Projects
+projects-text = A project keeps instructions, files and chats together. Its chats find passages of its files and quote them by number.
+project-name = Name of the project
+new-project = New project
+project-instructions = Instructions: sent to the model at the start of every chat of this project
+project-files = Files
+project-file = { $size } of text, { $count } passages, { $embedded } of them by meaning
+delete-project = Delete project
+embedding-proposal = Files are searched by their words. A small embedding model also finds passages that say the same in other words; it works best in English.
+embedding-download = Download all-MiniLM-L6-v2 (about 25 MB)
+embedding-files = Files are being prepared for search by meaning. This pauses while you wait for a response, and on battery.
+embedding-failed = The embedding model returned no vectors. Choose another one in the settings.
 
 ## Models
 

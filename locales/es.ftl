@@ -39,14 +39,23 @@ save-as-srt = Guardar como SRT
 save-as-vtt = Guardar como WebVTT
 attach-transcript = Adjuntar al mensaje
 reading-files = Leyendo archivos…
+reading-document = Leyendo { $name }… { $percent } %
 remove = Quitar
 file-is-image = { $name } es una imagen de un formato que aquí no se puede leer. Se pueden leer PNG, JPEG, WebP, AVIF y GIF.
-file-is-pdf = { $name } es un PDF con texto y aquí no se puede leer. Guárdalo como archivo de texto o pega su texto.
 page-of = { $name }, página { $page }
-pdf-text-left-out = Se omitieron las páginas de { $name } que tienen texto. Las demás se adjuntaron como imágenes.
 pdf-cut-off = Solo se adjuntaron las primeras { $count } páginas sin texto de { $name }.
-pdf-encrypted = { $name } tiene contraseña y no se puede leer.
-pdf-damaged = { $name } está dañado o tarda demasiado en dibujarse.
+document-encrypted = { $name } tiene contraseña o protección contra copia y no se puede leer.
+document-damaged = { $name } está dañado o tarda demasiado en leerse.
+document-unknown = { $name } es de un tipo que aquí no se puede leer.
+document-empty = { $name } no contiene texto.
+document-too-large = { $unit ->
+    [bytes] { $name } contiene más de { $limit } de datos comprimidos y no se leyó.
+    [text] { $name } tiene más de { $limit } de texto y no se leyó.
+    [files] { $name } tiene más de { $limit } archivos y no se leyó.
+    [pages] { $name } tiene más de { $limit } páginas y no se leyó.
+    [cells] { $name } tiene más de { $limit } celdas y no se leyó.
+   *[nesting] { $name } está anidado a demasiada profundidad y no se leyó.
+}
 file-is-binary = { $name } no es un archivo de texto.
 file-not-utf8 = { $name } no está codificado en UTF-8. Guárdalo como UTF-8 y vuelve a adjuntarlo.
 file-too-large = { $name } ocupa { $size }. Los archivos adjuntos están limitados a { $limit } por mensaje.
@@ -102,6 +111,11 @@ compare = En paralelo
 show-version = Mostrar esta respuesta
 continue = Continuar
 sources = Fuentes
+source = Fuente
+place-page = página { $number }
+place-sheet = hoja { $number }
+place-slide = diapositiva { $number }
+place-chapter = capítulo { $number }
 estimated-tokens = unos { $count } tokens
 exact-tokens = { $count } tokens
 read-aloud = Leer en voz alta
@@ -159,6 +173,21 @@ export-json = Exportar como JSON
 conversation-deleted = Chat eliminado.
 conversations-deleted = Todos los chats eliminados.
 undo = Deshacer
+
+## Projects
+
+projects = Proyectos
+projects-text = Un proyecto reúne instrucciones, archivos y chats. Sus chats encuentran pasajes de sus archivos y los citan con números.
+project-name = Nombre del proyecto
+new-project = Nuevo proyecto
+project-instructions = Instrucciones: se envían al modelo al comienzo de cada chat de este proyecto
+project-files = Archivos
+project-file = { $size } de texto, { $count } pasajes, { $embedded } de ellos por significado
+delete-project = Eliminar proyecto
+embedding-proposal = Los archivos se buscan por palabras. Un pequeño modelo de embeddings también encuentra pasajes que dicen lo mismo de otra forma; funciona mejor en inglés.
+embedding-download = Descargar all-MiniLM-L6-v2 (unos 25 MB)
+embedding-files = Los archivos se preparan para la búsqueda por significado. Se pausa mientras esperas una respuesta y con batería.
+embedding-failed = El modelo de embeddings no devolvió vectores. Elige otro en los ajustes.
 
 ## Models
 

@@ -39,14 +39,23 @@ save-as-srt = Enregistrer en SRT
 save-as-vtt = Enregistrer en WebVTT
 attach-transcript = Joindre au message
 reading-files = Lecture des fichiers…
+reading-document = Lecture de { $name }… { $percent } %
 remove = Retirer
 file-is-image = { $name } est une image d’un format qui ne peut pas être lu ici. PNG, JPEG, WebP, AVIF et GIF le peuvent.
-file-is-pdf = { $name } est un PDF avec du texte, qui ne peut pas être lu ici. Enregistrez-le en fichier texte ou collez son texte.
 page-of = { $name }, page { $page }
-pdf-text-left-out = Les pages de { $name } qui ont du texte ont été omises. Les autres sont jointes comme images.
 pdf-cut-off = Seules les { $count } premières pages sans texte de { $name } ont été jointes.
-pdf-encrypted = { $name } a un mot de passe et ne peut pas être lu.
-pdf-damaged = { $name } est endommagé, ou prend trop de temps à dessiner.
+document-encrypted = { $name } a un mot de passe ou une protection contre la copie et ne peut pas être lu.
+document-damaged = { $name } est endommagé ou trop long à lire.
+document-unknown = { $name } est d’un type qui ne peut pas être lu ici.
+document-empty = { $name } ne contient aucun texte.
+document-too-large = { $unit ->
+    [bytes] { $name } contient plus de { $limit } de données compressées et n’a pas été lu.
+    [text] { $name } a plus de { $limit } de texte et n’a pas été lu.
+    [files] { $name } a plus de { $limit } fichiers et n’a pas été lu.
+    [pages] { $name } a plus de { $limit } pages et n’a pas été lu.
+    [cells] { $name } a plus de { $limit } cellules et n’a pas été lu.
+   *[nesting] { $name } est imbriqué trop profondément et n’a pas été lu.
+}
 file-is-binary = { $name } n’est pas un fichier texte.
 file-not-utf8 = { $name } n’est pas encodé en UTF-8. Enregistrez-le en UTF-8 et joignez-le à nouveau.
 file-too-large = { $name } fait { $size }. Les pièces jointes sont limitées à { $limit } par message.
@@ -102,6 +111,11 @@ compare = Côte à côte
 show-version = Afficher cette réponse
 continue = Continuer
 sources = Sources
+source = Source
+place-page = page { $number }
+place-sheet = feuille { $number }
+place-slide = diapositive { $number }
+place-chapter = chapitre { $number }
 estimated-tokens = environ { $count } tokens
 exact-tokens = { $count } tokens
 read-aloud = Lire à voix haute
@@ -159,6 +173,21 @@ export-json = Exporter en JSON
 conversation-deleted = Conversation supprimée.
 conversations-deleted = Toutes les conversations ont été supprimées.
 undo = Annuler
+
+## Projects
+
+projects = Projets
+projects-text = Un projet réunit des instructions, des fichiers et des discussions. Ses discussions trouvent des passages de ses fichiers et les citent par numéro.
+project-name = Nom du projet
+new-project = Nouveau projet
+project-instructions = Instructions : envoyées au modèle au début de chaque discussion de ce projet
+project-files = Fichiers
+project-file = { $size } de texte, { $count } passages, dont { $embedded } par le sens
+delete-project = Supprimer le projet
+embedding-proposal = Les fichiers sont cherchés par mots. Un petit modèle d’embedding trouve aussi les passages qui disent la même chose autrement ; il marche mieux en anglais.
+embedding-download = Télécharger all-MiniLM-L6-v2 (environ 25 Mo)
+embedding-files = Les fichiers sont préparés pour la recherche par le sens. Cela s’interrompt pendant que vous attendez une réponse, et sur batterie.
+embedding-failed = Le modèle d’embedding n’a renvoyé aucun vecteur. Choisissez-en un autre dans les réglages.
 
 ## Models
 

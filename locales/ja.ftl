@@ -39,14 +39,23 @@ save-as-srt = SRT として保存
 save-as-vtt = WebVTT として保存
 attach-transcript = メッセージに添付
 reading-files = ファイルを読み込んでいます…
+reading-document = { $name } を読み込んでいます… { $percent }%
 remove = 削除
 file-is-image = { $name } はここでは読み込めない形式の画像です。PNG、JPEG、WebP、AVIF、GIF は読み込めます。
-file-is-pdf = { $name } はテキストを含む PDF のため、ここでは読み込めません。テキストファイルとして保存するか、テキストを貼り付けてください。
 page-of = { $name }、{ $page } ページ
-pdf-text-left-out = { $name } のテキストを含むページは除外しました。ほかのページは画像として添付しました。
 pdf-cut-off = { $name } のテキストのないページのうち、最初の { $count } ページだけを添付しました。
-pdf-encrypted = { $name } にはパスワードがあるため、読み込めません。
-pdf-damaged = { $name } は壊れているか、描画に時間がかかりすぎます。
+document-encrypted = { $name } にはパスワードまたはコピー防止があるため、読み込めません。
+document-damaged = { $name } は壊れているか、読み込みに時間がかかりすぎます。
+document-unknown = { $name } はここでは読み込めない種類のファイルです。
+document-empty = { $name } にはテキストがありません。
+document-too-large = { $unit ->
+    [bytes] { $name } は展開すると { $limit } を超えるため、読み込みませんでした。
+    [text] { $name } のテキストは { $limit } を超えるため、読み込みませんでした。
+    [files] { $name } のファイル数は { $limit } を超えるため、読み込みませんでした。
+    [pages] { $name } のページ数は { $limit } を超えるため、読み込みませんでした。
+    [cells] { $name } のセル数は { $limit } を超えるため、読み込みませんでした。
+   *[nesting] { $name } は入れ子が深すぎるため、読み込みませんでした。
+}
 file-is-binary = { $name } はテキストファイルではありません。
 file-not-utf8 = { $name } の文字コードは UTF-8 ではありません。UTF-8 で保存してから、もう一度添付してください。
 file-too-large = { $name } のサイズは { $size } です。添付ファイルはメッセージごとに合計 { $limit } までです。
@@ -96,6 +105,11 @@ compare = 並べて比較
 show-version = この回答を表示
 continue = 続きを生成
 sources = 参照元
+source = 出典
+place-page = { $number } ページ
+place-sheet = シート { $number }
+place-slide = スライド { $number }
+place-chapter = 第 { $number } 章
 estimated-tokens = 約 { $count } トークン
 exact-tokens = { $count } トークン
 read-aloud = 読み上げる
@@ -153,6 +167,21 @@ export-json = JSON でエクスポート
 conversation-deleted = チャットを削除しました。
 conversations-deleted = すべてのチャットを削除しました。
 undo = 元に戻す
+
+## Projects
+
+projects = プロジェクト
+projects-text = プロジェクトは指示、ファイル、チャットをまとめます。そのチャットはファイルの一節を見つけ、番号で引用します。
+project-name = プロジェクト名
+new-project = 新しいプロジェクト
+project-instructions = 指示：このプロジェクトの各チャットの最初にモデルへ送られます
+project-files = ファイル
+project-file = テキスト { $size }、{ $count } 節、うち意味検索 { $embedded }
+delete-project = プロジェクトを削除
+embedding-proposal = ファイルは単語で検索されます。小さな埋め込みモデルがあれば、別の言い方の一節も見つかります（英語が最も得意です）。
+embedding-download = all-MiniLM-L6-v2 をダウンロード（約 25 MB）
+embedding-files = 意味検索のためにファイルを準備しています。応答を待つ間とバッテリー使用中は一時停止します。
+embedding-failed = 埋め込みモデルがベクトルを返しませんでした。設定で別のモデルを選んでください。
 
 ## Models
 

@@ -39,14 +39,23 @@ save-as-srt = 保存为 SRT
 save-as-vtt = 保存为 WebVTT
 attach-transcript = 附加到消息
 reading-files = 正在读取文件…
+reading-document = 正在读取 { $name }… { $percent }%
 remove = 移除
 file-is-image = { $name } 是此处无法读取的图片格式。可以读取 PNG、JPEG、WebP、AVIF 和 GIF。
-file-is-pdf = { $name } 是包含文本的 PDF，此处无法读取。请将其保存为文本文件，或直接粘贴文本。
 page-of = { $name }，第 { $page } 页
-pdf-text-left-out = 已略过 { $name } 中包含文本的页面，其余页面已作为图片添加。
 pdf-cut-off = { $name } 中没有文本的页面只添加了前 { $count } 页。
-pdf-encrypted = { $name } 设有密码，无法读取。
-pdf-damaged = { $name } 已损坏，或绘制时间过长。
+document-encrypted = { $name } 设有密码或复制保护，无法读取。
+document-damaged = { $name } 已损坏，或读取时间过长。
+document-unknown = { $name } 的类型无法在此读取。
+document-empty = { $name } 不包含文本。
+document-too-large = { $unit ->
+    [bytes] { $name } 解压后超过 { $limit }，未读取。
+    [text] { $name } 的文本超过 { $limit }，未读取。
+    [files] { $name } 包含超过 { $limit } 个文件，未读取。
+    [pages] { $name } 超过 { $limit } 页，未读取。
+    [cells] { $name } 超过 { $limit } 个单元格，未读取。
+   *[nesting] { $name } 嵌套过深，未读取。
+}
 file-is-binary = { $name } 不是文本文件。
 file-not-utf8 = { $name } 不是 UTF-8 编码。请保存为 UTF-8 后重新添加。
 file-too-large = { $name } 大小为 { $size }。每条消息的附件总大小不能超过 { $limit }。
@@ -96,6 +105,11 @@ compare = 并排比较
 show-version = 显示此回答
 continue = 继续生成
 sources = 引用来源
+source = 来源
+place-page = 第 { $number } 页
+place-sheet = 工作表 { $number }
+place-slide = 幻灯片 { $number }
+place-chapter = 第 { $number } 章
 estimated-tokens = 约 { $count } 个 token
 exact-tokens = { $count } 个 token
 read-aloud = 朗读
@@ -153,6 +167,21 @@ export-json = 导出为 JSON
 conversation-deleted = 对话已删除。
 conversations-deleted = 所有对话已删除。
 undo = 撤销
+
+## Projects
+
+projects = 项目
+projects-text = 项目将指令、文件和对话放在一起。项目中的对话会查找文件中的段落，并用编号引用。
+project-name = 项目名称
+new-project = 新建项目
+project-instructions = 指令：在此项目的每个对话开始时发送给模型
+project-files = 文件
+project-file = 文本 { $size }，{ $count } 个段落，其中 { $embedded } 个可按含义搜索
+delete-project = 删除项目
+embedding-proposal = 文件按词语搜索。小型嵌入模型还能找到用不同说法表达相同意思的段落；英语效果最好。
+embedding-download = 下载 all-MiniLM-L6-v2（约 25 MB）
+embedding-files = 正在为按含义搜索准备文件。等待回答时和使用电池时会暂停。
+embedding-failed = 嵌入模型没有返回向量。请在设置中选择其他模型。
 
 ## Models
 

@@ -18,6 +18,7 @@ use crate::pages::models::ModelsPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::performance::PerformancePage;
 use crate::pages::playground::PlaygroundPage;
+use crate::pages::projects::ProjectsPage;
 use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
 use crate::settings::{SettingsContext, Theme};
@@ -50,6 +51,7 @@ pub(crate) fn App() -> impl IntoView {
                 <Route path=path!("models") view=ModelsPage />
                 <Route path=path!("performance") view=PerformancePage />
                 <Route path=path!("playground") view=PlaygroundPage />
+                <Route path=path!("projects") view=ProjectsPage />
                 <Route path=path!("settings") view=SettingsPage />
                 <Route path=path!("storage") view=StoragePage />
             </Routes>

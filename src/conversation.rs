@@ -109,6 +109,12 @@ impl ChatMessage {
         }
     }
 
+    /// The attached files that are sent in full: none if passages of them are sent instead. Those of a project's files do not count.
+    pub(crate) fn files_in_full(&self) -> &[Attachment] {
+        let are_replaced = self.sources.iter().any(|source| source.file.is_none());
+        if are_replaced { &[] } else { &self.attachments }
+    }
+
     /// The message as if generation had been stopped, with the text it has so far.
     pub(crate) fn stopped(self) -> Self {
         let is_active = self.state.is_active();

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::{
     Attachment, Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, Image, ImageFault, LibraryCall,
-    LibraryEvent, LibraryFailureKind, LibraryRequest, Message,
+    LibraryEvent, LibraryFailureKind, LibraryRequest, Message, PassageRun, Project, ProjectFile, ProjectQuestion,
 };
 
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -140,6 +140,81 @@ impl Library {
     ) -> Result<Vec<u32>, String> {
         match self.call(LibraryRequest::Best { passages, vectors, max_chars }).await? {
             LibraryEvent::Best { chosen, .. } => Ok(chosen),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// All projects, by name.
+    pub(crate) async fn projects(self) -> Result<Vec<Project>, String> {
+        match self.call(LibraryRequest::Projects).await? {
+            LibraryEvent::Projects { projects, .. } => Ok(projects),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Saves a project.
+    pub(crate) async fn put_project(self, project: Project) -> Result<(), String> {
+        self.call(LibraryRequest::PutProject { project }).await.map(drop)
+    }
+
+    /// Deletes a project with its files.
+    pub(crate) async fn delete_project(self, id: Id) -> Result<(), String> {
+        self.call(LibraryRequest::DeleteProject { id }).await.map(drop)
+    }
+
+    /// The files of a project, with how many of their passages have vectors of a model.
+    pub(crate) async fn project_files(self, project: Id, model: String) -> Result<Vec<ProjectFile>, String> {
+        match self.call(LibraryRequest::ProjectFiles { project, model }).await? {
+            LibraryEvent::ProjectFiles { files, .. } => Ok(files),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Adds a file to a project.
+    pub(crate) async fn add_project_file(self, project: Id, id: Id, file: Attachment) -> Result<(), String> {
+        self.call(LibraryRequest::AddProjectFile { project, id, file: Box::new(file) }).await.map(drop)
+    }
+
+    /// Deletes a file of a project.
+    pub(crate) async fn delete_project_file(self, id: Id) -> Result<(), String> {
+        self.call(LibraryRequest::DeleteProjectFile { id }).await.map(drop)
+    }
+
+    /// The text of a project's file.
+    pub(crate) async fn project_file(self, id: Id) -> Result<Option<Attachment>, String> {
+        match self.call(LibraryRequest::ProjectFile { id }).await? {
+            LibraryEvent::ProjectFile { file, .. } => Ok(file.map(|file| *file)),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// The next passages of a project without a vector of a model.
+    pub(crate) async fn unembedded(self, project: Id, model: String, count: u32) -> Result<Option<PassageRun>, String> {
+        match self.call(LibraryRequest::Unembedded { project, model, count }).await? {
+            LibraryEvent::Unembedded { run, .. } => Ok(run),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Saves the vectors of passages.
+    pub(crate) async fn put_vectors(
+        self,
+        run: &PassageRun,
+        model: String,
+        vectors: Vec<Vec<f32>>,
+    ) -> Result<(), String> {
+        let request = LibraryRequest::PutVectors { file: run.file, first: run.first, model, vectors };
+        self.call(request).await.map(drop)
+    }
+
+    /// The passages of a project's files that match a question best, best first.
+    pub(crate) async fn search_project(
+        self,
+        project: Id,
+        question: ProjectQuestion,
+    ) -> Result<Vec<Attachment>, String> {
+        match self.call(LibraryRequest::SearchProject { project, question }).await? {
+            LibraryEvent::Passages { passages, .. } => Ok(passages),
             event => Err(unexpected(&event)),
         }
     }

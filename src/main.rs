@@ -11,6 +11,7 @@ mod components;
 mod conversation;
 mod crash;
 mod dictation;
+mod documents;
 mod failure;
 mod hub;
 mod i18n;

@@ -22,8 +22,6 @@ const PAGE_TIME: Duration = Duration::from_secs(60);
 pub(crate) struct Scanned {
     /// How many images of pages there are.
     pub(crate) images: u32,
-    /// How many pages have text, and no image.
-    pub(crate) with_text: u32,
     /// There are more pages without text.
     pub(crate) is_cut_off: bool,
 }
@@ -45,9 +43,7 @@ pub(crate) async fn read(file: &File, mut on_page: impl AsyncFnMut(u32, Blob)) -
             Either::Left((Some(TransportEvent::Event(event, data)), _)) => match *event {
                 ScanEvent::Ready => transport.started().map_err(|_| ScanFault::Damaged)?,
                 ScanEvent::Page { number } => on_page(number, png(&data).map_err(damaged)?).await,
-                ScanEvent::Done { images, with_text, is_cut_off } => {
-                    return Ok(Scanned { images, with_text, is_cut_off });
-                }
+                ScanEvent::Done { images, is_cut_off, .. } => return Ok(Scanned { images, is_cut_off }),
                 ScanEvent::Failed { fault } => return Err(fault),
             },
             Either::Left((Some(TransportEvent::Died(_)) | None, _)) | Either::Right(_) => {

@@ -28,6 +28,12 @@ extern "C" {
     fn start_library() -> Result<Worker, JsValue>;
 }
 
+#[wasm_bindgen(raw_module = "./start-reader.js")]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = startReader)]
+    fn start_reader() -> Result<Worker, JsValue>;
+}
+
 #[wasm_bindgen(raw_module = "./start-scans.js")]
 extern "C" {
     #[wasm_bindgen(catch, js_name = startScans)]
@@ -41,6 +47,8 @@ pub(crate) enum SiteWorker {
     Engine,
     /// Stores conversations and renders Markdown.
     Library,
+    /// Reads a document as text.
+    Reader,
     /// Draws pages of a PDF file.
     Scans,
 }
@@ -71,6 +79,7 @@ impl Transport {
         let started = match worker {
             SiteWorker::Engine => start_engine(&allowed_hosts::in_force()),
             SiteWorker::Library => start_library(),
+            SiteWorker::Reader => start_reader(),
             SiteWorker::Scans => start_scans(),
         };
         let worker = started.map_err(|error| describe(&error))?;

@@ -2,6 +2,8 @@
 //!
 //! Version 1 has two object stores: `conversations` (summaries by `id`) and `messages` (by `id`, with an index on `conversation`).
 //! Version 2 adds `files`: `{name, handles}` by `name`, where `handles` are `FileSystemFileHandle`s.
+//! Version 3 adds projects: `projects` (by `id`), `project_files` (without texts, by `id`), `project_texts` (a file with its passages, by
+//! `id`) and `vectors` (those of passages that follow each other, by `id`), the latter three with an index on `project`.
 //! Records are the types of `parlance_protocol::library` as JavaScript objects. Missing fields take their defaults, so a new optional
 //! field needs no new version.
 
@@ -19,11 +21,16 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::error::LibraryError;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const SUMMARIES: &str = "conversations";
 const MESSAGES: &str = "messages";
 const FILES: &str = "files";
+pub(crate) const PROJECTS: &str = "projects";
+pub(crate) const PROJECT_FILES: &str = "project_files";
+pub(crate) const PROJECT_TEXTS: &str = "project_texts";
+pub(crate) const VECTORS: &str = "vectors";
 const BY_CONVERSATION: &str = "conversation";
+const BY_PROJECT: &str = "project";
 
 /// A connection to the database. Once the browser has closed it, every method fails with [`LibraryError::Closed`].
 pub(crate) struct LibraryDatabase(Database);
@@ -165,6 +172,59 @@ impl LibraryDatabase {
         commit(transaction).await
     }
 
+    /// All records of a store.
+    pub(crate) async fn all<T: DeserializeOwned>(&self, store: &str) -> Result<Vec<T>, LibraryError> {
+        let transaction = self.0.transaction(&[store], TransactionMode::ReadOnly)?;
+        let records = transaction.object_store(store)?.get_all(None, None)?.await?;
+        from_records(records)
+    }
+
+    /// A record of a store.
+    pub(crate) async fn one<T: DeserializeOwned>(&self, store: &str, id: Id) -> Result<Option<T>, LibraryError> {
+        let transaction = self.0.transaction(&[store], TransactionMode::ReadOnly)?;
+        let record = transaction.object_store(store)?.get(key(id))?.await?;
+        Ok(record.map(serde_wasm_bindgen::from_value).transpose()?)
+    }
+
+    /// The records of a store that belong to a project, as JavaScript objects.
+    pub(crate) async fn of_project(&self, store: &str, project: Id) -> Result<Vec<JsValue>, LibraryError> {
+        let transaction = self.0.transaction(&[store], TransactionMode::ReadOnly)?;
+        let index = transaction.object_store(store)?.index(BY_PROJECT)?;
+        Ok(index.get_all(Some(Query::Key(key(project))), None)?.await?)
+    }
+
+    /// The keys of those records.
+    pub(crate) async fn keys_of_project(&self, store: &str, project: Id) -> Result<Vec<String>, LibraryError> {
+        let transaction = self.0.transaction(&[store], TransactionMode::ReadOnly)?;
+        let index = transaction.object_store(store)?.index(BY_PROJECT)?;
+        let keys = index.get_all_keys(Some(Query::Key(key(project))), None)?.await?;
+        Ok(keys.iter().filter_map(JsValue::as_string).collect())
+    }
+
+    /// Saves records in these stores, all or none.
+    pub(crate) async fn put_records(&self, records: &[(&str, JsValue)]) -> Result<(), LibraryError> {
+        let stores: Vec<&str> = records.iter().map(|(store, _)| *store).collect();
+        let transaction = self.0.transaction(&stores, TransactionMode::ReadWrite)?;
+        for (store, record) in records {
+            transaction.object_store(store)?.put(record, None)?;
+        }
+        commit(transaction).await
+    }
+
+    /// Deletes records of these stores by their keys, all or none.
+    pub(crate) async fn delete_records(&self, keys: &[(&str, JsValue)]) -> Result<(), LibraryError> {
+        let mut stores: Vec<&str> = keys.iter().map(|(store, _)| *store).collect();
+        stores.dedup();
+        if stores.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.0.transaction(&stores, TransactionMode::ReadWrite)?;
+        for (store, key) in keys {
+            transaction.object_store(store)?.delete(key.clone())?;
+        }
+        commit(transaction).await
+    }
+
     /// Deletes all conversations.
     pub(crate) async fn clear(&self) -> Result<(), LibraryError> {
         let transaction = self.0.transaction(&[SUMMARIES, MESSAGES], TransactionMode::ReadWrite)?;
@@ -205,17 +265,29 @@ fn upgrade(database: &Database, old_version: u32) -> Result<(), idb::Error> {
         by_name.key_path(Some(KeyPath::new_single("name")));
         database.create_object_store(FILES, by_name)?;
     }
+    if old_version < 3 {
+        let mut by_id = ObjectStoreParams::new();
+        by_id.key_path(Some(KeyPath::new_single("id")));
+        database.create_object_store(PROJECTS, by_id.clone())?;
+        for name in [PROJECT_FILES, PROJECT_TEXTS, VECTORS] {
+            let store = database.create_object_store(name, by_id.clone())?;
+            store.create_index(BY_PROJECT, KeyPath::new_single(BY_PROJECT), Some(IndexParams::new()))?;
+        }
+    }
     Ok(())
 }
 
-fn key(id: Id) -> JsValue {
+/// The key of a record.
+pub(crate) fn key(id: Id) -> JsValue {
     id.to_string().into()
 }
 
-fn to_record(value: &impl Serialize) -> Result<JsValue, LibraryError> {
+/// A record as a JavaScript object.
+pub(crate) fn to_record(value: &impl Serialize) -> Result<JsValue, LibraryError> {
     Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
 }
 
-fn from_records<T: DeserializeOwned>(records: Vec<JsValue>) -> Result<Vec<T>, LibraryError> {
+/// Records from JavaScript objects.
+pub(crate) fn from_records<T: DeserializeOwned>(records: Vec<JsValue>) -> Result<Vec<T>, LibraryError> {
     Ok(records.into_iter().map(serde_wasm_bindgen::from_value).collect::<Result<_, _>>()?)
 }

@@ -5,6 +5,7 @@
 mod database;
 mod error;
 mod images;
+mod projects;
 mod request_handler;
 
 use std::rc::Rc;

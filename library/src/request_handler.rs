@@ -20,6 +20,7 @@ use web_sys::{Blob, BroadcastChannel, console};
 use crate::database::LibraryDatabase;
 use crate::error::LibraryError;
 use crate::images::Images;
+use crate::projects::{self, Projects};
 
 /// Handles requests, and holds the state they share.
 pub(crate) struct RequestHandler {
@@ -28,6 +29,7 @@ pub(crate) struct RequestHandler {
     database: RefCell<Option<Rc<LibraryDatabase>>>,
     /// Opened by the first request that needs it.
     images: RefCell<Option<Images>>,
+    projects: Projects,
     /// Texts that are still growing.
     renderers: RefCell<HashMap<Id, Renderer>>,
     /// Announces changes to other tabs.
@@ -40,6 +42,7 @@ impl RequestHandler {
             site: site.to_owned(),
             database: RefCell::default(),
             images: RefCell::default(),
+            projects: Projects::default(),
             renderers: RefCell::default(),
             changes,
         }
@@ -127,6 +130,16 @@ impl RequestHandler {
                 };
                 LibraryEvent::ImagesCounted { id, count, len_bytes }
             }
+            LibraryRequest::Projects
+            | LibraryRequest::PutProject { .. }
+            | LibraryRequest::DeleteProject { .. }
+            | LibraryRequest::ProjectFiles { .. }
+            | LibraryRequest::AddProjectFile { .. }
+            | LibraryRequest::DeleteProjectFile { .. }
+            | LibraryRequest::ProjectFile { .. }
+            | LibraryRequest::Unembedded { .. }
+            | LibraryRequest::PutVectors { .. }
+            | LibraryRequest::SearchProject { .. } => self.dispatch_project(id, request).await?,
             // File handles.
             LibraryRequest::PutFiles { name } => {
                 self.database().await?.put_files(name, handles).await?;
@@ -143,6 +156,45 @@ impl RequestHandler {
             }
         };
         Ok((event, None))
+    }
+
+    /// Handles the requests about projects.
+    async fn dispatch_project(&self, id: u32, request: &LibraryRequest) -> Result<LibraryEvent, LibraryError> {
+        let database = self.database().await?;
+        let database = &*database;
+        match request {
+            LibraryRequest::Projects => {
+                return Ok(LibraryEvent::Projects { id, projects: projects::list(database).await? });
+            }
+            LibraryRequest::ProjectFiles { project, model } => {
+                let files = projects::files(database, *project, model).await?;
+                return Ok(LibraryEvent::ProjectFiles { id, files });
+            }
+            LibraryRequest::ProjectFile { id: file } => {
+                let file = projects::file(database, *file).await?.map(Box::new);
+                return Ok(LibraryEvent::ProjectFile { id, file });
+            }
+            LibraryRequest::Unembedded { project, model, count } => {
+                let run = projects::unembedded(database, *project, model, *count).await?;
+                return Ok(LibraryEvent::Unembedded { id, run });
+            }
+            LibraryRequest::SearchProject { project, question } => {
+                let passages = self.projects.search(database, *project, question).await?;
+                return Ok(LibraryEvent::Passages { id, passages });
+            }
+            LibraryRequest::PutProject { project } => projects::put(database, project).await?,
+            LibraryRequest::DeleteProject { id } => projects::delete(database, *id).await?,
+            LibraryRequest::AddProjectFile { project, id, file } => {
+                projects::add_file(database, *project, *id, file).await?;
+            }
+            LibraryRequest::DeleteProjectFile { id } => projects::delete_file(database, *id).await?,
+            LibraryRequest::PutVectors { file, first, model, vectors } => {
+                projects::put_vectors(database, *file, *first, model, vectors).await?;
+            }
+            // `dispatch` passes on no others.
+            _ => {}
+        }
+        Ok(LibraryEvent::Done { id })
     }
 
     /// Announces a change and completes its request.

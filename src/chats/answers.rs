@@ -127,8 +127,11 @@ impl Chats {
         self.cancel_digest();
         let id = self.conversation_id();
         let records = messages.iter().map(|message| message.to_record(id)).collect();
-        let is_long = |message: &&ChatMessage| self.is_too_long(&message.attachments);
-        let long = messages.iter().find(is_long).map(|message| message.id);
+        let has_project = untrack(|| self.project()).is_some();
+        let is_searched = |message: &&ChatMessage| {
+            message.role == Role::User && (has_project || self.is_too_long(&message.attachments))
+        };
+        let searched = messages.iter().find(is_searched).map(|message| message.id);
         self.current.messages().write().extend(messages);
         {
             let summary = self.current.summary();
@@ -142,17 +145,18 @@ impl Chats {
         }
         self.put_messages(records);
         self.show_branch(Some(answer));
-        match long {
+        match searched {
             Some(question) => self.search_files(question, answer),
             None => self.request_answer(answer, 0),
         }
     }
 
-    /// Finds the relevant passages of a question's long files, then requests the answer.
+    /// Finds the relevant passages of a question's long files and of its project's, then requests the answer.
     fn search_files(self, question: MessageId, answer: MessageId) {
         let Some(message) = self.find_message(question) else { return };
+        let project = untrack(|| self.project()).map(|project| project.id);
         leptos::task::spawn_local(async move {
-            match self.passages(message.attachments, message.content).await {
+            match self.find_sources(message.attachments, message.content, project).await {
                 Ok(sources) if self.is_shown(answer) => {
                     self.current.messages().at_key(question).sources().set(sources);
                     if let Some(message) = self.find_message(question) {
@@ -211,8 +215,9 @@ impl Chats {
         let summary = self.current.summary().get_untracked();
         let settings = self.settings.0.get_untracked();
         let sampling = summary.sampling.unwrap_or(settings.sampling);
+        let system = untrack(|| self.system_prompt());
         let setup = Setup {
-            system: summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt),
+            system: &system,
             digest: summary.digest.as_ref(),
             sampling: self.options.with_value(|options| options.sampling(sampling)),
         };

@@ -105,9 +105,9 @@ fn rates((usage, lengths): (Usage, Lengths)) -> (f64, f64) {
 
 impl Lengths {
     fn add(&mut self, message: &ChatMessage) {
-        let files = if message.sources.is_empty() { &message.attachments } else { &message.sources };
+        let files = message.files_in_full().iter().chain(&message.sources);
         self.messages += message.content.chars().count();
-        self.files += files.iter().map(|file| file.text.chars().count()).sum::<usize>();
+        self.files += files.map(|file| file.text.chars().count()).sum::<usize>();
         self.images += message.images.len();
     }
 }
@@ -117,12 +117,11 @@ impl Chats {
     pub(crate) fn context_use(self) -> ContextUse {
         self.is_answering().track();
         let summary = self.current.summary().get();
-        let settings = self.settings.0.read();
         let branch = self.branch.read();
         let starts = [self.context_start.get(), self.digest_start.get()];
         let start = starts.into_iter().flatten().filter_map(|start| branch.iter().position(|id| *id == start)).max();
         let start = start.unwrap_or(0);
-        let system = summary.system_prompt.as_deref().unwrap_or(&settings.system_prompt);
+        let system = self.system_prompt();
         let digest = summary.digest.as_ref().filter(|_| self.digest_start.get().is_some());
         let mut lengths = Lengths {
             system: system.chars().count(),

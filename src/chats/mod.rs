@@ -2,7 +2,7 @@
 //!
 //! `answers.rs` requests answers and stores them, also for conversations that are not on screen. `request.rs` builds the requests.
 //! `models.rs` says which model answers, `context.rs` estimates what fills its context, and `digest.rs` summarises. `edits.rs` changes
-//! conversations, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
+//! conversations, `projects.rs` keeps projects, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
 //! branches. Changes are saved to the library at once, active answers once a second.
 
 mod answers;
@@ -10,6 +10,7 @@ mod context;
 mod digest;
 mod edits;
 mod models;
+mod projects;
 mod request;
 mod retrieval;
 mod starts;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::RequestId;
-use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message};
+use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message, Project};
 use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
 use web_sys::File;
@@ -36,6 +37,7 @@ use crate::client::Client;
 use crate::conversation::{
     AnswerState, ChatMessageStoreFields as _, Conversation, ConversationStoreFields as _, MessageId,
 };
+use crate::documents::Readings;
 use crate::images::Images;
 use crate::library::Library;
 use crate::options::Options;
@@ -103,7 +105,12 @@ pub(crate) struct Chats {
     reading: RwSignal<u32>,
     /// The recording that is being looked at.
     recording: RwSignal<Option<File>, LocalStorage>,
+    /// The documents among them.
+    readings: Readings,
     toast: RwSignal<Option<Toast>>,
+    projects: RwSignal<Vec<Project>>,
+    project_changes: RwSignal<u32>,
+    is_embedding: RwSignal<bool>,
     answering: StoredValue<HashMap<MessageId, ActiveAnswer>, LocalStorage>,
     /// The request for a title that is in progress.
     title_request: StoredValue<Option<RequestId>>,
@@ -141,12 +148,20 @@ impl Chats {
             images: RwSignal::new(Vec::new()),
             reading: RwSignal::new(0),
             recording: RwSignal::new_local(None),
+            readings: Readings::new(),
             toast: RwSignal::new(None),
+            projects: RwSignal::new(Vec::new()),
+            project_changes: RwSignal::new(0),
+            is_embedding: RwSignal::new(false),
             answering: StoredValue::new_local(HashMap::new()),
             title_request: StoredValue::new(None),
             digest_request: RwSignal::new(None),
         };
         chats.show_new();
+        leptos::task::spawn_local(async move {
+            chats.read_projects().await;
+            chats.embed_projects();
+        });
         Effect::new(move |_| chats.refresh(chats.query.get()));
         Effect::new(move |_| {
             let (count, conversation) = library.changed().get();
@@ -244,6 +259,11 @@ impl Chats {
     pub(crate) fn last_text(self) -> String {
         let last = self.branch.with_untracked(|branch| branch.last().copied());
         last.and_then(|id| self.find_message(id)).map(|message| message.content).unwrap_or_default()
+    }
+
+    /// The documents that are being read for the composer.
+    pub(crate) fn readings(self) -> Readings {
+        self.readings
     }
 
     /// The notification on screen.

@@ -2,21 +2,24 @@
 
 use leptos::html::{Input, Textarea};
 use leptos::prelude::*;
+use parlance_protocol::documents::DocumentFault;
 use parlance_protocol::library::Attachment;
 use parlance_protocol::scans::ScanFault;
 use web_sys::{Blob, ClipboardEvent, File, KeyboardEvent};
 
 use super::dictation::{DictationButtons, DictationStatus};
-use super::files::{self, Attachable, Refusal};
+use super::files::{self, Attachable, MAX_TEXT_BYTES, Refusal};
 use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
 use super::prompt_menu::{PromptMenu, matching, placeholder};
+use super::readings_list::ReadingsList;
 use super::recording_dialog::is_recording;
 use super::seeing_model::{BlindModel, is_blind};
 use super::thumbnails::Thumbnails;
 use crate::chats::{Chats, Toast};
 use crate::client::{Client, EngineState};
+use crate::documents;
 use crate::i18n::{tf, tr};
 use crate::scans::{self, Scanned};
 use crate::settings::SettingsContext;
@@ -24,6 +27,9 @@ use crate::storage;
 
 /// Longest text whose tokens are counted with the model's tokenizer; longer ones are searched rather than sent in full.
 const MAX_COUNTED_BYTES: usize = 1_000_000;
+
+/// Maximum bytes of a PDF file whose pages are drawn: it is in memory three times meanwhile.
+const MAX_SCAN_BYTES: f64 = 128e6;
 
 /// Characters per token, for estimates.
 const CHARS_PER_TOKEN: f64 = 4.0;
@@ -112,6 +118,7 @@ pub(crate) fn Composer() -> impl IntoView {
             <Show when=move || { reading.get() > 0 }>
                 <p class="muted" role="status">{tr("reading-files")}</p>
             </Show>
+            <ReadingsList readings=chats.readings() />
             <div class="composer-row">
                 <AttachButton />
                 // A hidden copy of the text makes the grid cell as tall as the text.
@@ -294,9 +301,9 @@ async fn attach_one(chats: &Chats, file: &File) {
     let (others, name) = (chats.attachments(), file.name());
     let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
     match files::attachable(file, other_bytes as f64).await {
-        Ok(Attachable::Text(text)) => others.update(|files| files.push(Attachment { name, text })),
+        Ok(Attachable::Text(text)) => others.update(|files| files.push(Attachment::new(name, text))),
         Ok(Attachable::Image) => chats.attach_image(file, name).await,
-        Ok(Attachable::Pdf) => attach_scan(chats, file, &name).await,
+        Ok(Attachable::Document) => attach_document(chats, file, &name).await,
         Err(refusal) => notify(chats, refusal.sentence(&name)),
     }
 }
@@ -305,8 +312,36 @@ fn notify(chats: &Chats, text: String) {
     chats.toast().set(Some(Toast { text, undo: None }));
 }
 
-/// Attaches the pages of a PDF file that have no text as images. Says so if there are other pages.
+/// Attaches a document: its text, and its pages without text as images.
+async fn attach_document(chats: &Chats, file: &File, name: &str) {
+    let document = match chats.readings().read(file).await {
+        None => return,
+        Some(Err(fault)) => return notify(chats, documents::sentence(fault, name)),
+        Some(Ok(document)) => document,
+    };
+    let has_scans = document.pages_without_text > 0;
+    let text = Attachment::of_document(name, document);
+    let others = chats.attachments();
+    let other_bytes: usize = others.with_untracked(|files| files.iter().map(|file| file.text.len()).sum());
+    let len_bytes = text.text.len() as f64;
+    if len_bytes + other_bytes as f64 > MAX_TEXT_BYTES {
+        let refusal = Refusal::TooLarge { len_bytes, limit_bytes: MAX_TEXT_BYTES };
+        return notify(chats, refusal.sentence(name));
+    }
+    if !text.text.is_empty() {
+        others.update(|files| files.push(text));
+    }
+    if has_scans {
+        attach_scan(chats, file, name).await;
+    }
+}
+
+/// Attaches the pages of a PDF file that have no text as images. Says so if there are more than are drawn.
 async fn attach_scan(chats: &Chats, file: &File, name: &str) {
+    if file.size() > MAX_SCAN_BYTES {
+        let refusal = Refusal::TooLarge { len_bytes: file.size(), limit_bytes: MAX_SCAN_BYTES };
+        return notify(chats, refusal.sentence(name));
+    }
     let attach_page = async |number: u32, page: Blob| {
         let description = tf("page-of", [("name", name.into()), ("page", f64::from(number).into())]);
         chats.attach_image(&page, description).await;
@@ -315,11 +350,9 @@ async fn attach_scan(chats: &Chats, file: &File, name: &str) {
         Ok(Scanned { images, is_cut_off: true, .. }) => {
             tf("pdf-cut-off", [("name", name.into()), ("count", f64::from(images).into())])
         }
-        Ok(Scanned { images: 0, .. }) => Refusal::PdfWithText.sentence(name),
-        Ok(Scanned { with_text: 0, .. }) => return,
-        Ok(Scanned { .. }) => tf("pdf-text-left-out", [("name", name.into())]),
-        Err(ScanFault::Encrypted) => Refusal::PdfEncrypted.sentence(name),
-        Err(ScanFault::Damaged) => Refusal::PdfDamaged.sentence(name),
+        Ok(_) => return,
+        Err(ScanFault::Encrypted) => documents::sentence(DocumentFault::Encrypted, name),
+        Err(ScanFault::Damaged) => documents::sentence(DocumentFault::Damaged, name),
     };
     notify(chats, text);
 }

@@ -2,6 +2,7 @@
 
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
+use parlance_protocol::documents;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, File, FileList, HtmlAnchorElement, Url};
@@ -9,10 +10,10 @@ use web_sys::{Blob, BlobPropertyBag, File, FileList, HtmlAnchorElement, Url};
 use super::units;
 use crate::i18n::tf;
 
-/// Maximum bytes of a message's attachments: the library splits and searches this much in a few seconds.
-const MAX_TEXT_BYTES: f64 = 32e6;
-/// Maximum bytes of a PDF file, which is held in memory three times while it is read.
-const MAX_PDF_BYTES: f64 = 128e6;
+/// Maximum bytes of a message's attachments.
+pub(crate) const MAX_TEXT_BYTES: f64 = documents::MAX_TEXT_BYTES as f64;
+/// Maximum bytes of a document.
+const MAX_DOCUMENT_BYTES: f64 = documents::MAX_FILE_BYTES as f64;
 /// Bytes at the start of a file that are used to detect its type.
 const HEAD_BYTES: f64 = 1024.0;
 
@@ -57,8 +58,8 @@ pub(crate) enum Attachable {
     Text(String),
     /// An image of a kind that browsers decode, according to its first bytes.
     Image,
-    /// A PDF file.
-    Pdf,
+    /// A document, which the reader turns into text.
+    Document,
 }
 
 /// Why a file cannot be attached.
@@ -66,12 +67,6 @@ pub(crate) enum Attachable {
 pub(crate) enum Refusal {
     /// It is an image of a kind that is not decoded.
     Image,
-    /// It is a PDF file with text.
-    PdfWithText,
-    /// It is a PDF file with a password.
-    PdfEncrypted,
-    /// It is a PDF file that is damaged, or too much for this device.
-    PdfDamaged,
     /// It is another kind of binary file, such as an archive.
     Binary,
     /// It is not UTF-8, but may be text in another encoding.
@@ -97,9 +92,6 @@ impl Refusal {
                 return tf("file-too-large", arguments);
             }
             Self::Image => "file-is-image",
-            Self::PdfWithText => "file-is-pdf",
-            Self::PdfEncrypted => "pdf-encrypted",
-            Self::PdfDamaged => "pdf-damaged",
             Self::Binary => "file-is-binary",
             Self::Encoding => "file-not-utf8",
             Self::Unreadable => "file-unreadable",
@@ -115,19 +107,18 @@ pub(crate) async fn attachable(file: &File, other_bytes: f64) -> Result<Attachab
         return Ok(Attachable::Image);
     }
     let len_bytes = file.size();
-    if is_pdf(&head) {
-        let limit_bytes = MAX_PDF_BYTES;
-        return if len_bytes > limit_bytes {
-            Err(Refusal::TooLarge { len_bytes, limit_bytes })
-        } else {
-            Ok(Attachable::Pdf)
-        };
+    let is_packed = is_packed(&head);
+    if is_packed && len_bytes > MAX_DOCUMENT_BYTES {
+        return Err(Refusal::TooLarge { len_bytes, limit_bytes: MAX_DOCUMENT_BYTES });
+    }
+    if !is_packed && len_bytes + other_bytes > MAX_TEXT_BYTES {
+        return Err(refusal(&head).unwrap_or(Refusal::TooLarge { len_bytes, limit_bytes: MAX_TEXT_BYTES }));
+    }
+    if is_packed || is_marked_up(&file.name()) {
+        return Ok(Attachable::Document);
     }
     if let Some(refusal) = refusal(&head) {
         return Err(refusal);
-    }
-    if len_bytes + other_bytes > MAX_TEXT_BYTES {
-        return Err(Refusal::TooLarge { len_bytes, limit_bytes: MAX_TEXT_BYTES });
     }
     let text = text(file).await.ok_or(Refusal::Unreadable)?;
     match text {
@@ -152,9 +143,16 @@ fn is_image(head: &[u8]) -> bool {
     IMAGES.iter().any(|mark| head.starts_with(mark)) || holds(head, 0, b"RIFF") && holds(head, 8, b"WEBP") || is_avif
 }
 
-/// Whether a file that starts with `head` is a PDF file.
-fn is_pdf(head: &[u8]) -> bool {
-    head.starts_with(b"%PDF-")
+/// Whether a file that starts with `head` is a PDF file, an archive, as office files are, or an office file with a password.
+fn is_packed(head: &[u8]) -> bool {
+    const MARKS: [&[u8]; 4] = [b"%PDF-", b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0"];
+    MARKS.iter().any(|mark| head.starts_with(mark))
+}
+
+/// Whether a file of this name is text that means a table or a page.
+fn is_marked_up(name: &str) -> bool {
+    let name = name.to_lowercase();
+    [".csv", ".tsv", ".html", ".htm", ".xhtml"].iter().any(|ending| name.ends_with(ending))
 }
 
 fn holds(head: &[u8], at: usize, mark: &[u8]) -> bool {
@@ -171,7 +169,7 @@ fn refusal(head: &[u8]) -> Option<Refusal> {
         Some(Refusal::Image)
     } else if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         Some(Refusal::Encoding)
-    } else if head.contains(&0) || head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x1f\x8b") {
+    } else if head.contains(&0) || head.starts_with(b"\x1f\x8b") {
         Some(Refusal::Binary)
     } else {
         None
@@ -195,7 +193,12 @@ mod tests {
         for head in images {
             assert!(is_image(head), "{head:?}");
         }
-        assert!(is_pdf(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3") && !is_pdf(b"A guide to %PDF- marks"));
+        let packed: [&[u8]; 3] =
+            [b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", b"PK\x03\x04\x14", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"];
+        assert!(packed.iter().all(|head| is_packed(head)) && !is_packed(b"A guide to %PDF- marks"));
+        assert!(
+            is_marked_up("People.CSV") && is_marked_up("a.b.html") && !is_marked_up("csv") && !is_marked_up("a.csv.md")
+        );
         let cases: [(&[u8], Option<Refusal>); 11] = [
             (b"name;age\nAda;36\n", None),
             ("\u{feff}Größe".as_bytes(), None),
@@ -205,7 +208,7 @@ mod tests {
             (b"A guide to %PDF- marks", None),
             (b"II*\0\x08\0\0\0", Some(Refusal::Image)),
             (b"\0\0\0\x20ftypheic", Some(Refusal::Image)),
-            (b"PK\x03\x04\x14", Some(Refusal::Binary)),
+            (b"\x1f\x8b\x08", Some(Refusal::Binary)),
             (b"\x7fELF\x02\0", Some(Refusal::Binary)),
             (b"\xff\xfeh\0i\0", Some(Refusal::Encoding)),
         ];
@@ -218,9 +221,7 @@ mod tests {
     fn refusals_explain_the_reason() {
         let large = Refusal::TooLarge { len_bytes: 4e7, limit_bytes: MAX_TEXT_BYTES }.sentence("a.csv");
         assert!(large.contains("a.csv") && large.contains("40.0 MB") && large.contains("32 MB"), "{large}");
-        let pdf = [Refusal::PdfWithText, Refusal::PdfEncrypted, Refusal::PdfDamaged];
-        let others = [Refusal::Image, Refusal::Binary, Refusal::Encoding, Refusal::Unreadable];
-        let all: Vec<Refusal> = pdf.into_iter().chain(others).collect();
+        let all = [Refusal::Image, Refusal::Binary, Refusal::Encoding, Refusal::Unreadable];
         let sentences = all.iter().map(|refusal| refusal.sentence("a")).collect::<std::collections::HashSet<_>>();
         assert_eq!(sentences.len(), all.len());
     }

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::Id;
 
-use super::code_toolbar;
 use super::streamed_text::StreamedText;
+use super::{citations, code_toolbar};
 use crate::library::{Library, Rendered};
 
 /// What has been sent to the library.
@@ -34,9 +34,14 @@ struct GrowingText {
     progress: StoredValue<Progress, LocalStorage>,
 }
 
-/// Shows `text`, which grows while `is_active`. `key` identifies it to the library.
+/// Shows `text`, which grows while `is_active`. `key` identifies it to the library. It may refer to `sources` by their numbers.
 #[component]
-pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -> impl IntoView {
+pub(crate) fn Markdown(
+    key: Id,
+    text: Signal<String>,
+    is_active: Signal<bool>,
+    #[prop(optional)] sources: Option<Signal<usize>>,
+) -> impl IntoView {
     let text = GrowingText {
         key,
         library: expect_context(),
@@ -60,7 +65,7 @@ pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -
                 view! {
                     <div class="text markdown" data-complete=move || text.is_complete.get().to_string()>
                         <For each=blocks key=|(index, _)| *index let((_, html))>
-                            <Block html />
+                            <Block html sources />
                         </For>
                     </div>
                 }
@@ -73,12 +78,13 @@ pub(crate) fn Markdown(key: Id, text: Signal<String>, is_active: Signal<bool>) -
 
 /// One block, sanitised by the library.
 #[component]
-fn Block(html: ArcRwSignal<String>) -> impl IntoView {
+fn Block(html: ArcRwSignal<String>, sources: Option<Signal<usize>>) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     Effect::new(move |_| {
         if let Some(place) = place.get() {
             place.set_inner_html(&html.read());
             code_toolbar::add(&place);
+            citations::add(&place, sources.and_then(|sources| sources.try_get()).unwrap_or(0));
         }
     });
     view! { <div class="block" dir="auto" node_ref=place></div> }

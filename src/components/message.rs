@@ -5,6 +5,7 @@ use parlance_protocol::library::{Attachment, Role, ToolUse};
 use reactive_stores::Field;
 
 use super::answer_footer::AnswerFooter;
+use super::citations;
 use super::comparison::Comparison;
 use super::context_cutoff::ContextCutoff;
 use super::digest_note::DigestNote;
@@ -12,6 +13,7 @@ use super::edit_box::EditBox;
 use super::focus::focus_composer;
 use super::markdown::Markdown;
 use super::message_actions::MessageActions;
+use super::source_dialog::SourceDialog;
 use super::streamed_text::StreamedText;
 use super::thumbnails::Thumbnails;
 use super::units;
@@ -19,6 +21,7 @@ use crate::chats::Chats;
 use crate::conversation::{
     AnswerState, ChatMessage, ChatMessageStoreFields as _, ConversationStoreFields as _, MessageId,
 };
+use crate::documents::place_name;
 use crate::i18n::{t, tf, tr};
 
 /// A user message as a bubble, an answer as rendered Markdown.
@@ -39,13 +42,21 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
     };
     let is_active = Memo::new(move |_| state.read().is_active());
     let is_editing = RwSignal::new(false);
+    let sources = Signal::derive(move || chats.sources_of(id, <[Attachment]>::len));
+    // The source that is shown in its file, with the file.
+    let shown = RwSignal::new(None::<(Attachment, Option<Attachment>)>);
+    let show = move |event: web_sys::MouseEvent| {
+        if let Some(number) = citations::clicked(&event) {
+            leptos::task::spawn_local(async move { shown.set(chats.source(id, number).await) });
+        }
+    };
     let speaker = if role == Role::User { "you" } else { "assistant" };
     let body = move || match role {
         Role::User => view! { <UserMessage id content is_editing /> }.into_any(),
         Role::Assistant => view! {
             <Reasoning message />
             <ToolCalls message />
-            <Markdown key=id text=content is_active=is_active.into() />
+            <Markdown key=id text=content is_active=is_active.into() sources />
             <AnswerFooter id state />
         }
         .into_any(),
@@ -58,6 +69,7 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
             data-role=role.as_str()
             data-active=move || is_active.get().to_string()
             aria-label=tr(speaker)
+            on:click=show
         >
             <Show when=move || state.read().has_no_text()>
                 <Waiting state />
@@ -70,6 +82,9 @@ pub(crate) fn MessageView(id: MessageId) -> impl IntoView {
                 <Comparison id />
             </Show>
         </article>
+        {move || {
+            shown.get().map(|(passage, file)| view! { <SourceDialog passage file on_close=move || shown.set(None) /> })
+        }}
     }
 }
 
@@ -118,15 +133,21 @@ fn UserMessage(id: MessageId, content: Signal<String>, is_editing: RwSignal<bool
     }
 }
 
-/// The passages of attached files that were sent to the model.
+/// The passages that were sent to the model, each with a button that shows it in its file.
 #[component]
 fn Sources(id: MessageId) -> impl IntoView {
     let sources = expect_context::<Chats>().current().messages().at_key(id).sources();
-    let one = |source: Attachment| {
+    let one = |(number, source): (usize, Attachment)| {
+        let name = move || match source.sections.first() {
+            Some(section) => format!("{}, {}", source.name, place_name(&section.place)),
+            None => source.name.clone(),
+        };
         view! {
             <li>
-                <strong>{source.name}</strong>
-                <p dir="auto">{source.text}</p>
+                <button class="citation" type="button" data-source=number.to_string()>
+                    {name}
+                </button>
+                <p dir="auto">{source.text.clone()}</p>
             </li>
         }
     };
@@ -136,7 +157,7 @@ fn Sources(id: MessageId) -> impl IntoView {
             view! {
                 <details class="sources">
                     <summary>{tr("sources")} " (" {sources.len()} ")"</summary>
-                    <ol>{sources.into_iter().map(one).collect_view()}</ol>
+                    <ol>{(1..).zip(sources).map(one).collect_view()}</ol>
                 </details>
             }
         })

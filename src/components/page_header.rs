@@ -18,6 +18,7 @@ pub(crate) fn PageHeader(title: &'static str) -> impl IntoView {
                     {tr("chat")}
                 </a>
                 <a href="catalogue">{tr("models")}</a>
+                <a href="projects">{tr("projects")}</a>
                 <a href="storage">{tr("storage")}</a>
                 <a href="settings">{tr("settings")}</a>
                 <a href="performance">{tr("performance")}</a>

@@ -78,6 +78,10 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
                     <Icon name="model" />
                     {tr("models")}
                 </a>
+                <a href="projects">
+                    <Icon name="folder" />
+                    {tr("projects")}
+                </a>
                 <a href="settings">
                     <Icon name="settings" />
                     {tr("settings")}

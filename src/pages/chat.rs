@@ -18,6 +18,7 @@ use crate::components::model_inspection::Candidate;
 use crate::components::model_status::ModelStatus;
 use crate::components::navigation::follow_address;
 use crate::components::notice::Notice;
+use crate::components::project_note::ProjectNote;
 use crate::components::recording_dialog::RecordingDialog;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::sidebar::Sidebar;
@@ -120,6 +121,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <BackgroundDownload />
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
+                    <ProjectNote />
                     <Composer />
                     <div class="dock-foot">
                         <ContextGauge />

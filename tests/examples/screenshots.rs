@@ -9,7 +9,8 @@ use parlance_tests::{Error, Page, Server, Session, root};
 
 const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 800), ("phone", 390, 844)];
 /// Pages other than the chat, each with a script that is true once it is rendered.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
+    ("projects", "document.querySelector('#project-name')"),
     ("catalogue", "document.querySelector('.model-card')"),
     ("settings", "document.querySelector('#temperature')"),
     ("storage", "document.querySelector('[data-testid=storage]')"),

@@ -11,6 +11,7 @@ use crate::site;
 const SIZE_LIMITS: [(&str, u64); 5] = [
     ("parlance-worker", 1_800_000),
     ("parlance-library", 1_800_000),
+    ("parlance-reader", 2_000_000),
     ("parlance-scans", 2_000_000),
     ("parlance-microphone", 60_000),
     ("parlance-", 470_000),

@@ -24,7 +24,7 @@ const NOT_FOUND: &str = "404.html";
 /// Folders that are part of a build; that of models is not.
 const FOLDERS: [&str; 2] = ["locales", "parlance"];
 /// Routes of the app other than the home page (`src/app.rs`).
-const ROUTES: [&str; 6] = ["catalogue", "models", "performance", "playground", "settings", "storage"];
+const ROUTES: [&str; 7] = ["catalogue", "models", "performance", "playground", "projects", "settings", "storage"];
 /// Placeholder in the page's policy for the hashes of inline scripts.
 const SCRIPTS_PLACEHOLDER: &str = "INLINE_SCRIPTS";
 /// Placeholder for the build ID.

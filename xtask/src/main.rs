@@ -3,6 +3,7 @@
 mod browser;
 mod check;
 mod dependencies;
+mod documents;
 mod embedding_model;
 mod finish_site;
 mod model;
@@ -38,6 +39,8 @@ cargo xtask COMMAND
   profile      show how long each kernel takes to decode a token; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
   model FILE   describe a GGUF file and say whether it will run
+  compare-documents  compare the text of documents with pdftotext's and LibreOffice's
+  bench-search measure how well and how fast files of projects are searched
   soak         use the app for two hours (or --minutes N) and watch its memory
   tables       regenerate the tables in docs/models.md and docs/reliability.md from the last test run
   faults       regenerate the table in docs/reliability.md only
@@ -64,6 +67,8 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
         "package" => package::run(),
         "test" => test::run(arguments),
         "check" => check::run_all(),
+        "compare-documents" => documents::compare(),
+        "bench-search" => documents::bench_search(),
         "soak" => test::soak(arguments),
         "tables" => tables::write_all(),
         "faults" => tables::write_failure_modes(),

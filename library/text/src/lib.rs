@@ -2,6 +2,7 @@
 
 pub mod calculator;
 pub mod import_export;
+pub mod index;
 pub mod markdown;
 pub mod passages;
 pub mod search;

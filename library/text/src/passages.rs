@@ -1,13 +1,22 @@
 //! Retrieval from long files: splits them into passages and selects those that match a question best, by keywords (BM25) or by
 //! embeddings.
 
-use bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
+use std::borrow::Cow;
+
 use parlance_protocol::library::Attachment;
 use pulldown_cmark::{Event, Options, Parser};
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use crate::index::{Index, Words};
+
 /// Maximum characters of a passage: a few paragraphs, and short enough for small embedding models.
 const PASSAGE_CHARS: usize = 800;
+
+/// The passages of a file, in order, each with its place.
+pub fn cut(file: &Attachment) -> Vec<Attachment> {
+    let parts = file.parts().into_iter();
+    parts.flat_map(|(place, text)| split(text).into_iter().map(move |text| file.passage(place, text))).collect()
+}
 
 /// Splits a text into passages, between its Markdown blocks (paragraphs, lists, code blocks). Blocks that are too long are split
 /// between sentences; short neighbours share a passage. (The text-splitter crate could do this, but adds two megabytes of
@@ -24,9 +33,9 @@ fn split(text: &str) -> Vec<String> {
         match passages.last_mut().filter(|last| last.chars().count() + chars < PASSAGE_CHARS) {
             Some(last) if may_join => {
                 last.push_str("\n\n");
-                last.push_str(piece);
+                last.push_str(&piece);
             }
-            _ => passages.push(piece.to_owned()),
+            _ => passages.push(piece.into_owned()),
         }
     }
     passages
@@ -48,8 +57,11 @@ fn blocks(text: &str) -> Vec<&str> {
     blocks
 }
 
-/// Splits a block into pieces of at most a passage, between sentences.
-fn pieces(block: &str) -> Vec<&str> {
+/// Splits a block into pieces of at most a passage, between sentences, or between the rows of a table.
+fn pieces(block: &str) -> Vec<Cow<'_, str>> {
+    if let Some(pieces) = table_pieces(block) {
+        return pieces.into_iter().map(Cow::Owned).collect();
+    }
     let mut pieces = Vec::new();
     let (mut start, mut end, mut chars) = (0, 0, 0);
     for sentence in block.split_sentence_bounds() {
@@ -65,7 +77,35 @@ fn pieces(block: &str) -> Vec<&str> {
     }
     pieces.push(block[start..].trim());
     pieces.retain(|piece| !piece.is_empty());
-    pieces
+    pieces.into_iter().map(Cow::Borrowed).collect()
+}
+
+/// The rows of a table that is longer than a passage, in pieces that each begin with its header. `None` if it is no such table, or if its
+/// rows are too long themselves.
+fn table_pieces(block: &str) -> Option<Vec<String>> {
+    let header_end = block.match_indices('\n').nth(1)?.0 + 1;
+    let (header, rows) = block.split_at(header_end);
+    let is_table = header.lines().nth(1)?.starts_with("| ---");
+    let (header_chars, max_chars) = (header.chars().count(), PASSAGE_CHARS / 2);
+    if !is_table || block.chars().count() <= PASSAGE_CHARS || header_chars > max_chars {
+        return None;
+    }
+    let mut pieces = Vec::new();
+    let (mut piece, mut chars) = (header.to_owned(), header_chars);
+    for row in rows.split_inclusive('\n') {
+        let row_chars = row.chars().count();
+        if row_chars > max_chars {
+            return None;
+        }
+        if chars + row_chars > PASSAGE_CHARS {
+            pieces.push(std::mem::replace(&mut piece, header.to_owned()).trim_end().to_owned());
+            chars = header_chars;
+        }
+        piece.push_str(row);
+        chars += row_chars;
+    }
+    pieces.push(piece.trim_end().to_owned());
+    Some(pieces)
 }
 
 /// Splits a sentence into parts of at most a passage.
@@ -82,16 +122,12 @@ fn parts(sentence: &str) -> Vec<&str> {
 }
 
 /// The passages of files that match a question best by keywords, up to `max_chars` characters in total: in document order, each
-/// with its file's name.
+/// with its file's name and its place.
 pub fn find(files: &[Attachment], question: &str, max_chars: usize) -> Vec<Attachment> {
-    let named_passages = |file: &Attachment| {
-        let name = file.name.clone();
-        split(&file.text).into_iter().map(move |text| (name.clone(), text))
-    };
-    let (names, mut passages): (Vec<String>, Vec<String>) = files.iter().flat_map(named_passages).unzip();
-    let selected = select(&passages, &bm25_scores(&passages, question), max_chars);
-    let passage = |index: usize| Attachment { name: names[index].clone(), text: std::mem::take(&mut passages[index]) };
-    selected.into_iter().map(passage).collect()
+    let passages: Vec<Attachment> = files.iter().flat_map(cut).collect();
+    let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
+    let selected = select(&texts, &Words::new(&texts).scores(question), max_chars);
+    selected.into_iter().map(|index| passages[index].clone()).collect()
 }
 
 /// Indices of the passages whose embeddings are most similar to the question's, up to `max_chars` characters in total, in document
@@ -102,12 +138,15 @@ pub fn select_by_embedding(
     vectors: &[Vec<f32>],
     max_chars: usize,
 ) -> Vec<usize> {
-    let scores: Vec<f32> = vectors.iter().map(|vector| cosine(question, vector)).collect();
-    select(passages, &scores, max_chars)
+    let mut index = Index::new(&vec![""; vectors.len()]);
+    for (passage, vector) in vectors.iter().enumerate() {
+        index.set_vector(passage, vector);
+    }
+    select(passages, &index.similarities(question), max_chars)
 }
 
 /// Indices of the passages with the highest scores, up to `max_chars` characters in total, in document order.
-fn select(passages: &[String], scores: &[f32], max_chars: usize) -> Vec<usize> {
+fn select<T: AsRef<str>>(passages: &[T], scores: &[f32], max_chars: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..passages.len().min(scores.len())).collect();
     // The sort is stable: of passages with equal scores, the first ones are taken.
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -115,7 +154,7 @@ fn select(passages: &[String], scores: &[f32], max_chars: usize) -> Vec<usize> {
     let mut selected: Vec<usize> = order
         .into_iter()
         .take_while(|index| {
-            let chars = passages[*index].chars().count();
+            let chars = passages[*index].as_ref().chars().count();
             let fits = chars <= remaining;
             remaining = remaining.saturating_sub(chars);
             fits
@@ -125,46 +164,10 @@ fn select(passages: &[String], scores: &[f32], max_chars: usize) -> Vec<usize> {
     selected
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    let length = (dot(a, a) * dot(b, b)).sqrt();
-    if length > 0.0 { dot(a, b) / length } else { 0.0 }
-}
-
-/// The BM25 score of each passage.
-fn bm25_scores(passages: &[String], question: &str) -> Vec<f32> {
-    let texts: Vec<&str> = passages.iter().map(String::as_str).collect();
-    // Words are compared by their hashes. 32-bit hashes of numbers often collide.
-    let embedder: Embedder<u64, WordTokenizer> =
-        EmbedderBuilder::with_tokenizer_and_fit_to_corpus(WordTokenizer, &texts).build();
-    let mut scorer = Scorer::<usize, u64>::new();
-    for (index, text) in texts.iter().enumerate() {
-        scorer.upsert(&index, embedder.embed(text));
-    }
-    let question = embedder.embed(question);
-    (0..texts.len()).map(|index| scorer.score(&index, &question).unwrap_or_default()).collect()
-}
-
-/// Splits a text into words in lower case, and into single characters in scripts without spaces.
-struct WordTokenizer;
-
-impl Tokenizer for WordTokenizer {
-    fn tokenize(&self, text: &str) -> Vec<String> {
-        let is_cjk = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
-        let mut words = Vec::new();
-        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-            if word.chars().any(is_cjk) {
-                words.extend(word.chars().map(String::from));
-            } else {
-                words.push(word.to_owned());
-            }
-        }
-        words
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use parlance_protocol::documents::{Document, Place, Section, SectionKind};
+
     use super::*;
 
     const ANIMALS: &str = "# Animals\n\n## Foxes\n\nFoxes hunt mice at night.\n\n## Bees\n\nBees make honey from nectar.\n\n## Whales\n\nWhales sing under water.\n";
@@ -186,8 +189,9 @@ mod tests {
     #[test]
     fn passages_are_selected_by_keywords() {
         let passages: Vec<String> = ANIMALS.split("\n\n").map(str::to_owned).collect();
-        let by_keywords =
-            |passages: &[String], question, max_chars| select(passages, &bm25_scores(passages, question), max_chars);
+        let by_keywords = |passages: &[String], question, max_chars| {
+            select(passages, &Words::new(passages).scores(question), max_chars)
+        };
         let selected = by_keywords(&passages, "What do bees make?", 40);
         assert_eq!(selected.iter().map(|index| passages[*index].as_str()).collect::<Vec<_>>()[0], "## Bees");
         let text: String = selected.iter().map(|index| passages[*index].as_str()).collect();
@@ -200,7 +204,7 @@ mod tests {
     fn similar_numbers_are_distinguished() {
         let text =
             (123_000..124_000).map(|row| format!("{row};person {row};{}", row * 7)).collect::<Vec<_>>().join("\n");
-        let files = [Attachment { name: "people.csv".to_owned(), text }];
+        let files = [Attachment::new("people.csv", text)];
         let found = find(&files, "Which number has person 123456?", 1_500);
         assert!(found.iter().any(|passage| passage.text.contains("123456;person 123456;864192")), "{found:?}");
     }
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn passages_of_several_files_keep_their_names() {
-        let file = |name: &str, text: String| Attachment { name: name.to_owned(), text };
+        let file = |name: &str, text: String| Attachment::new(name, text);
         // Table rows have neither sentences nor paragraphs.
         let rows = (0..2_000).map(|row| format!("{row};person {row};{}\n", row * 7)).collect::<Vec<_>>().concat();
         let files = [file("animals.md", ANIMALS.to_owned()), file("people.csv", rows)];
@@ -226,5 +230,29 @@ mod tests {
         let all = find(&files, "", 1_000_000);
         assert_eq!(all[0].name, "animals.md");
         assert!(all.len() > 40 && all.is_sorted_by_key(|passage| passage.name.clone()));
+    }
+
+    #[test]
+    fn long_tables_are_split_between_rows_with_their_header() {
+        let rows: String = (0..200).map(|row| format!("| {row} | person {row} |\n")).collect();
+        let passages = split(&format!("# People\n\n| id | name |\n| --- | --- |\n{rows}"));
+        assert!(passages.len() > 4, "{}", passages.len());
+        for passage in &passages {
+            assert!(passage.contains("| id | name |\n| --- | --- |\n") && passage.ends_with('|'), "{passage}");
+            assert!(passage.chars().count() < PASSAGE_CHARS + 20, "{passage}");
+        }
+        assert_eq!(passages.iter().filter(|passage| passage.contains("| 123 | person 123 |")).count(), 1);
+    }
+
+    #[test]
+    fn passages_tell_their_pages() {
+        let page = |number: u32, text: &str| Section {
+            place: Place { kind: SectionKind::Page, number, name: String::new() },
+            text: text.to_owned(),
+        };
+        let sections = vec![page(1, "Foxes hunt at night."), page(2, "Bees make honey."), page(3, "Whales sing.")];
+        let file = Attachment::of_document("a.pdf", Document { sections, ..Document::default() });
+        let found = find(&[file], "Who makes honey? Bees make it.", 20);
+        assert_eq!(found.iter().map(Attachment::label).collect::<Vec<_>>(), ["a.pdf, page 2"]);
     }
 }

@@ -143,7 +143,7 @@ fn the_browser_only_connects_to_the_site_and_to_allowed_hosts() {
     page.click("[data-testid=allow-host]").unwrap();
     ask(&page, "Hello").unwrap();
     assert!(!answer(&page).unwrap().is_empty());
-    for path in ["settings", "catalogue", "storage", "performance", "playground"] {
+    for path in ["settings", "catalogue", "projects", "storage", "performance", "playground"] {
         page.follow(path).unwrap();
         page.wait_for("document.querySelector('h1')", Duration::from_secs(20)).unwrap();
     }

@@ -303,14 +303,19 @@ fn pages_of_a_pdf_without_text_are_images() {
         page.evaluate("[...document.querySelectorAll('.bubble .thumbnail img')].map(image => image.alt)").unwrap();
     assert_eq!(alts, json!(["scan.pdf, page 1", "scan.pdf, page 2"]));
 
-    // Other pages, and other files, get a sentence.
+    // Pages with text are text; what is left out gets a sentence.
     page.evaluate("drop('mixed.pdf', pdf(written, scanned))").unwrap();
-    wait_for_toast(&page, "Pages of mixed.pdf that have text were left out");
+    wait(
+        &page,
+        &format!(
+            "{COMPOSED} === 1 && document.querySelector('.composer .attachment')?.innerText.includes('mixed.pdf')"
+        ),
+    );
     page.evaluate("drop('book.pdf', pdf(...Array(17).fill(scanned)))").unwrap();
     wait_for_toast(&page, "Only the first 16 pages of book.pdf without text were attached");
     assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);
     page.evaluate("drop('paper.pdf', pdf(written))").unwrap();
-    wait_for_toast(&page, "paper.pdf is a PDF with text");
+    wait(&page, "document.querySelectorAll('.composer .attachment').length === 2");
     page.evaluate("drop('bad.pdf', pdf(scanned).slice(0, 60))").unwrap();
     wait_for_toast(&page, "bad.pdf is damaged");
     assert_eq!(page.evaluate(COMPOSED).unwrap(), 17);

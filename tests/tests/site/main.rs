@@ -20,6 +20,7 @@ mod memory;
 mod openai;
 mod package;
 mod pages;
+mod projects;
 mod responses;
 mod sight;
 mod smooth;

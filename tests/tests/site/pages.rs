@@ -74,7 +74,7 @@ fn every_page_is_accessible_in_both_themes() {
         "closed",
         "the drawer covers the page"
     );
-    for name in ["catalogue", "settings", "storage", "performance", "playground", "nowhere"] {
+    for name in ["catalogue", "projects", "settings", "storage", "performance", "playground", "nowhere"] {
         // In a new tab, because Chromium sometimes crashes when a tab goes from page to page.
         let page = session.open(&server.page(name)).unwrap();
         page.resize(390, 844).unwrap();
@@ -281,7 +281,7 @@ fn every_page_opens_by_its_url_with_and_without_a_trailing_slash() {
             let none = "Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined });";
             page.before_every_page(none).unwrap();
         }
-        for name in ["catalogue", "models", "performance", "playground", "settings", "storage"] {
+        for name in ["catalogue", "models", "performance", "playground", "projects", "settings", "storage"] {
             let is_right = format!(
                 "document.querySelector('h1') && !document.querySelector('main.notice')
                 && location.href === {site:?} + '{name}?seed=1' && document.querySelector('a[href=settings]').href === {site:?} + 'settings'"

@@ -93,6 +93,12 @@ fn data_of_every_older_version_opens() {
         page.follow("settings").unwrap();
         page.wait_for("document.querySelector('#system-prompt')?.value === 'Answer like a sailor.'", PAGE_TIMEOUT)
             .unwrap();
+        if *version >= 3 {
+            page.follow("projects").unwrap();
+            page.wait_for("document.querySelector('.project-files')?.innerText.includes('rivers.pdf')", PAGE_TIMEOUT)
+                .unwrap();
+            assert_eq!(page.evaluate("document.querySelector('.project-name').value").unwrap(), "Atlas");
+        }
         // The database has the newest version now, for which there is a fixture.
         let databases = page.evaluate("indexedDB.databases()").unwrap();
         let newest = fixtures.last().map(|(version, _)| *version);

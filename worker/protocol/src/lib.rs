@@ -2,10 +2,11 @@
 //!
 //! Clients send [`Request`]s to the engine's worker, which answers with [`Event`]s. Both are plain data with a JSON form
 //! (`{"type": "api", ...}`), so JavaScript can use the protocol, too. Requests to models are those of the `OpenAI` API, see
-//! [`openai`]. The messages of the library worker are in [`library`], those of the worker that draws pages of PDF
-//! files in [`scans`].
+//! [`openai`]. The messages of the library worker are in [`library`], those of the worker that reads documents in
+//! [`documents`], and those of the worker that draws pages of PDF files in [`scans`].
 
 mod abilities;
+pub mod documents;
 mod failure;
 pub mod library;
 mod models;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Id, Sampling};
 use crate::Failure;
+use crate::documents::{Document, Place, Section};
 use crate::openai::{FinishReason, Usage};
 
 /// Maximum characters of a title derived from a message.
@@ -70,6 +71,8 @@ pub struct ConversationSummary {
     pub sampling: Option<Sampling>,
     /// A summary that is sent in place of the oldest messages.
     pub digest: Option<Digest>,
+    /// The project that it belongs to.
+    pub project: Option<Id>,
 }
 
 /// A model that the user chose.
@@ -176,13 +179,87 @@ pub enum Ending {
     },
 }
 
-/// A text file that is attached to a message.
+/// A text or a document that is attached to a message, or a passage of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// The file's name.
     pub name: String,
     /// Its text.
     pub text: String,
+    /// Where the parts of a document begin in the text. A passage has the one that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<SectionStart>,
+    /// The file of the project that a passage is of, if it is not of an attached one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Id>,
+}
+
+/// Where a part of a document begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionStart {
+    /// What part it is.
+    pub place: Place,
+    /// Its first byte in the text.
+    pub at: usize,
+}
+
+impl Attachment {
+    /// A text.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), ..Self::default() }
+    }
+
+    /// The text of a document. The parts of one that has only one are not told apart.
+    pub fn of_document(name: impl Into<String>, document: Document) -> Self {
+        let mut attachment = Self::new(name, "");
+        let has_parts = document.sections.len() > 1 || document.sections.iter().any(|part| part.place.number > 1);
+        for Section { place, text } in document.sections {
+            if !attachment.text.is_empty() {
+                attachment.text.push_str("\n\n");
+            }
+            if has_parts {
+                attachment.sections.push(SectionStart { place, at: attachment.text.len() });
+            }
+            attachment.text.push_str(text.trim());
+        }
+        attachment
+    }
+
+    /// A passage of it.
+    #[must_use]
+    pub fn passage(&self, place: Option<&Place>, text: String) -> Self {
+        let sections = place.map(|place| SectionStart { place: place.clone(), at: 0 }).into_iter().collect();
+        Self { name: self.name.clone(), text, sections, file: self.file }
+    }
+
+    /// Its parts in order, with their places if it has any. Stored places that do not fit the text are left out.
+    pub fn parts(&self) -> Vec<(Option<&Place>, &str)> {
+        let mut parts = Vec::with_capacity(self.sections.len().max(1));
+        let mut place = None;
+        let mut rest = self.text.as_str();
+        let mut start = 0;
+        for section in &self.sections {
+            let Some((before, after)) = section.at.checked_sub(start).and_then(|at| rest.split_at_checked(at)) else {
+                continue;
+            };
+            if !before.trim().is_empty() {
+                parts.push((place, before.trim()));
+            }
+            (place, rest, start) = (Some(&section.place), after, section.at);
+        }
+        if !rest.trim().is_empty() {
+            parts.push((place, rest.trim()));
+        }
+        parts
+    }
+
+    /// The name of a passage with its place for a model, such as `report.pdf, page 3`.
+    pub fn label(&self) -> String {
+        match self.sections.as_slice() {
+            [SectionStart { place, .. }] => format!("{}, {}", self.name, place.describe()),
+            _ => self.name.clone(),
+        }
+    }
 }
 
 /// An image that is attached to a message. Its file is stored apart from it.
@@ -229,6 +306,7 @@ pub fn title_from(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::documents::SectionKind;
 
     fn message(id: u64, parent: Option<u64>) -> Message {
         Message { id: Id(id), parent: parent.map(Id), ..Message::default() }
@@ -247,6 +325,32 @@ mod tests {
         assert!(branch(&messages, None).is_empty() && branch(&messages, Some(9)).is_empty());
         let cycle = [message(1, Some(2)), message(2, Some(1))];
         assert_eq!(branch(&cycle, Some(1)).len(), 2);
+    }
+
+    #[test]
+    fn documents_keep_their_parts() -> serde_json::Result<()> {
+        let section = |number, text: &str| Section {
+            place: Place { kind: SectionKind::Page, number, name: String::new() },
+            text: text.to_owned(),
+        };
+        let document = Document { sections: vec![section(1, "Größe\n"), section(3, "Two")], ..Document::default() };
+        let file = Attachment::of_document("a.pdf", document);
+        assert_eq!(file.text, "Größe\n\nTwo");
+        let parts = |file: &Attachment| -> Vec<(Option<u32>, String)> {
+            file.parts().into_iter().map(|(place, text)| (place.map(|place| place.number), text.to_owned())).collect()
+        };
+        assert_eq!(parts(&file), [(Some(1), "Größe".to_owned()), (Some(3), "Two".to_owned())]);
+        let passage = file.passage(file.parts()[1].0, "Two".to_owned());
+        assert_eq!((passage.label(), file.label()), ("a.pdf, page 3".to_owned(), "a.pdf".to_owned()));
+        // Of older versions, and with places that are nowhere.
+        let old: Attachment = serde_json::from_str(r#"{"name":"a.txt","text":"Text"}"#)?;
+        assert_eq!(parts(&old), [(None, "Text".to_owned())]);
+        assert_eq!(serde_json::to_string(&old)?, r#"{"name":"a.txt","text":"Text"}"#);
+        let mut damaged = file;
+        damaged.sections[0].at = 3;
+        damaged.sections[1].at = usize::MAX;
+        assert_eq!(parts(&damaged), [(None, "Größe\n\nTwo".to_owned())]);
+        Ok(())
     }
 
     #[test]

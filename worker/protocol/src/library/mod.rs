@@ -5,12 +5,15 @@
 
 mod conversation;
 mod id;
+mod project;
 mod sampling;
 
 pub use conversation::{
-    Attachment, ChatModel, Conversation, ConversationSummary, Digest, Ending, Image, Message, Role, ToolUse, title_from,
+    Attachment, ChatModel, Conversation, ConversationSummary, Digest, Ending, Image, Message, Role, SectionStart,
+    ToolUse, title_from,
 };
 pub use id::Id;
+pub use project::{PassageRun, Project, ProjectFile, ProjectQuestion, QuestionVector};
 pub use sampling::Sampling;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +116,71 @@ pub enum LibraryRequest {
         vectors: Vec<Vec<f32>>,
         /// Maximum characters of the selected passages together.
         max_chars: u32,
+    },
+    /// List the projects. Answered by [`LibraryEvent::Projects`].
+    Projects,
+    /// Save a project. Answered by [`LibraryEvent::Done`].
+    PutProject {
+        /// The project.
+        project: Project,
+    },
+    /// Delete a project with its files. Its conversations stay. Answered by [`LibraryEvent::Done`].
+    DeleteProject {
+        /// The project.
+        id: Id,
+    },
+    /// List the files of a project. Answered by [`LibraryEvent::ProjectFiles`].
+    ProjectFiles {
+        /// The project.
+        project: Id,
+        /// The URL of the embedding model whose vectors are counted; empty for none.
+        model: String,
+    },
+    /// Add a file to a project, cut into passages. Answered by [`LibraryEvent::Done`].
+    AddProjectFile {
+        /// The project.
+        project: Id,
+        /// The file's id.
+        id: Id,
+        /// The file.
+        file: Box<Attachment>,
+    },
+    /// Delete a file of a project. Answered by [`LibraryEvent::Done`].
+    DeleteProjectFile {
+        /// The file.
+        id: Id,
+    },
+    /// Read a file of a project. Answered by [`LibraryEvent::ProjectFile`].
+    ProjectFile {
+        /// The file.
+        id: Id,
+    },
+    /// The next passages of a project that have no vector of a model. Answered by [`LibraryEvent::Unembedded`].
+    Unembedded {
+        /// The project.
+        project: Id,
+        /// The URL of the embedding model. Vectors of others are deleted.
+        model: String,
+        /// Maximum number of passages.
+        count: u32,
+    },
+    /// Save the vectors of passages that follow each other. Answered by [`LibraryEvent::Done`].
+    PutVectors {
+        /// The file.
+        file: Id,
+        /// The index of the first passage.
+        first: u32,
+        /// The URL of the embedding model.
+        model: String,
+        /// The vectors.
+        vectors: Vec<Vec<f32>>,
+    },
+    /// Find the passages of a project's files that match a question best. Answered by [`LibraryEvent::Passages`], best first.
+    SearchProject {
+        /// The project.
+        project: Id,
+        /// The question.
+        question: ProjectQuestion,
     },
     /// Evaluate an expression, see `parlance_text::calculator`. Answered by [`LibraryEvent::Calculated`].
     Calculate {
@@ -225,11 +293,39 @@ pub enum LibraryEvent {
         /// Bytes of all of them.
         len_bytes: f64,
     },
-    /// Answers [`LibraryRequest::FindPassages`].
+    /// Answers [`LibraryRequest::Projects`].
+    Projects {
+        /// The request.
+        id: u32,
+        /// The projects, by name.
+        projects: Vec<Project>,
+    },
+    /// Answers [`LibraryRequest::ProjectFiles`].
+    ProjectFiles {
+        /// The request.
+        id: u32,
+        /// The files, in the order in which they were added.
+        files: Vec<ProjectFile>,
+    },
+    /// Answers [`LibraryRequest::ProjectFile`].
+    ProjectFile {
+        /// The request.
+        id: u32,
+        /// The file; absent if it does not exist.
+        file: Option<Box<Attachment>>,
+    },
+    /// Answers [`LibraryRequest::Unembedded`].
+    Unembedded {
+        /// The request.
+        id: u32,
+        /// The passages; absent if all have a vector.
+        run: Option<PassageRun>,
+    },
+    /// Answers [`LibraryRequest::FindPassages`] and [`LibraryRequest::SearchProject`].
     Passages {
         /// The request.
         id: u32,
-        /// The passages in document order, each with its file's name.
+        /// The passages, each with its file's name and its place; those that were found in files, in document order.
         passages: Vec<Attachment>,
     },
     /// Answers [`LibraryRequest::Best`].
@@ -311,6 +407,10 @@ impl LibraryEvent {
             | Self::ImageAdded { id, .. }
             | Self::Image { id }
             | Self::ImagesCounted { id, .. }
+            | Self::Projects { id, .. }
+            | Self::ProjectFiles { id, .. }
+            | Self::ProjectFile { id, .. }
+            | Self::Unembedded { id, .. }
             | Self::Passages { id, .. }
             | Self::Best { id, .. }
             | Self::Calculated { id, .. }

@@ -1,0 +1,73 @@
+//! Projects: instructions, files and chats together. A mock engine answers.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use parlance_tests::chat::{answer, ask};
+use parlance_tests::{Server, Session};
+
+use crate::attachments::DOCUMENTS;
+use crate::conversations::{open, wait};
+
+#[test]
+fn chats_of_a_project_quote_its_files() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open(&session, &server);
+    page.evaluate(DOCUMENTS).unwrap();
+    page.click("[data-testid=model-offer] button").unwrap();
+    wait(&page, "document.querySelector('.model-button[data-state=ready]')");
+    page.follow("projects").unwrap();
+    page.fill("#project-name", "Airships").unwrap();
+    page.press("Enter").unwrap();
+    wait(&page, "document.querySelector('.project-name')?.value === 'Airships'");
+    page.fill(".project textarea", "Answer like a captain.").unwrap();
+    let add = "(() => {
+        const field = document.querySelector('.project input[type=file]');
+        const data = new DataTransfer();
+        data.items.add(new File([textPdf('Nothing in particular.', 'The zeppelin landed in Lakehurst.')], 'log.pdf'));
+        data.items.add(new File(['Bees make honey.'], 'bees.md'));
+        data.items.add(new File([zip({ 'a.txt': 'a' }, true)], 'secret.zip'));
+        field.files = data.files;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+    })()";
+    page.evaluate(add).unwrap();
+    wait(&page, "document.querySelector('.toast')?.innerText.includes('secret.zip has a password')");
+    wait(&page, "document.querySelectorAll('.project-files li').length === 2");
+    // By words, at once.
+    page.click("[data-testid=new-project-chat]").unwrap();
+    wait(&page, "document.querySelector('.project-note')?.innerText.includes('Airships')");
+    page.evaluate("window.nextAnswer = 'In Lakehurst [1].'").unwrap();
+    ask(&page, "Where did the zeppelin land?").unwrap();
+    answer(&page).unwrap();
+    let sent = "JSON.stringify(asked.findLast(request => request.type === 'api' && request.endpoint === 'chat_completions').body.messages)";
+    let messages = page.evaluate(sent).unwrap();
+    for expected in ["Answer like a captain.", "[1] From “log.pdf, page 2”", "The zeppelin landed in Lakehurst."] {
+        assert!(messages.as_str().unwrap().contains(expected), "{messages}");
+    }
+    page.click(".markdown .citation").unwrap();
+    wait(&page, "document.querySelector('.dialog[open] mark')?.innerText === 'The zeppelin landed in Lakehurst.'");
+    assert_eq!(page.text(".source-place").unwrap(), "log.pdf, page 2");
+    page.click(".dialog [aria-label=Close]").unwrap();
+    // By meaning, once vectors are there. The chat is listed with its project.
+    page.follow("settings").unwrap();
+    page.fill("#embedding-model", "models/embedding.gguf").unwrap();
+    page.follow("projects").unwrap();
+    wait(
+        &page,
+        "[...document.querySelectorAll('.project-files li')].every(file => file.innerText.includes('1 of them by meaning') || file.innerText.includes('2 of them by meaning'))",
+    );
+    wait(&page, "document.querySelector('.project-chats')?.innerText.includes('Where did the zeppelin land?')");
+    page.click("[data-testid=new-project-chat]").unwrap();
+    wait(&page, "document.querySelector('.project-note')");
+    ask(&page, "Which airship came down?").unwrap();
+    answer(&page).unwrap();
+    let messages = page.evaluate(sent).unwrap();
+    assert!(messages.as_str().unwrap().contains("The zeppelin landed in Lakehurst."), "{messages}");
+    // A file that is deleted is not found any more, and a project goes with its files.
+    page.follow("projects").unwrap();
+    wait(&page, "document.querySelectorAll('.project-files li').length === 2");
+    page.click(".project-files li [aria-label=Remove]").unwrap();
+    wait(&page, "document.querySelectorAll('.project-files li').length === 1");
+    page.click(".project .danger").unwrap();
+    page.click(".project .danger").unwrap();
+    wait(&page, "!document.querySelector('.project')");
+}
