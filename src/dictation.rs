@@ -309,7 +309,11 @@ async fn transcribed(client: Client, samples: &[i16]) -> Result<Vec<TranscriptPa
             let _ = sender.send(result);
         }
     });
-    receiver.await.unwrap_or_else(|_| Ok(Vec::new()))
+    match receiver.await {
+        Ok(result) => result,
+        // The request was given up.
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 /// Reads text aloud with the browser's speech synthesis.

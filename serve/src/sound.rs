@@ -17,16 +17,16 @@ pub(crate) fn decode(file: &[u8]) -> Result<Vec<i16>, RequestError> {
 
 fn samples(mut wav: parlance_sound::Wav<&[u8]>) -> Result<Vec<i16>, SoundError> {
     let mut resampler = Resampler::new(wav.sample_rate())?;
-    let (mut samples, mut resampled) = (Vec::new(), Vec::new());
+    let (mut samples, mut converted) = (Vec::new(), Vec::new());
     while let Some(piece) = wav.next_samples()? {
-        resampler.push(&piece, &mut resampled);
-        samples.extend(resampled.drain(..).map(half));
+        resampler.push(&piece, &mut converted);
+        samples.extend(converted.drain(..).map(half));
         if samples.len() as u64 > MAX_SAMPLES {
             return Err(SoundError::TooLong);
         }
     }
-    resampler.finish(&mut resampled);
-    samples.extend(resampled.into_iter().map(half));
+    resampler.finish(&mut converted);
+    samples.extend(converted.into_iter().map(half));
     if samples.is_empty() { Err(SoundError::Empty) } else { Ok(samples) }
 }
 

@@ -140,7 +140,7 @@ impl Chats {
     pub(super) async fn project_passages(self, project: Id, text: String) -> Result<Vec<Attachment>, String> {
         let max_chars = self.budget_chars() as u32;
         let vector = match self.usable_embedding_model() {
-            Some(model) => match self.client.embed(model.clone(), &[text.clone()]).await {
+            Some(model) => match self.client.embed(model.clone(), std::slice::from_ref(&text)).await {
                 Ok(vectors) => vectors.into_iter().next().map(|values| QuestionVector { model, values }),
                 Err(failure) => {
                     // Words alone, and why.

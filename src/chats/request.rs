@@ -136,7 +136,8 @@ fn in_full(attachments: &[Attachment]) -> String {
         None => text.to_owned(),
     };
     let text = |file: &Attachment| file.parts().into_iter().map(part).collect::<Vec<_>>().join("\n\n");
-    attachments.iter().map(|file| format!("File “{}”:\n\n{}\n\n---\n\n", file.name, text(file))).collect()
+    let files = attachments.iter().map(|file| format!("File “{}”:\n\n{}\n\n---\n\n", file.name, text(file)));
+    files.collect::<Vec<_>>().concat()
 }
 
 /// Passages with numbers, by which the model is to quote them.

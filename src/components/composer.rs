@@ -115,10 +115,7 @@ pub(crate) fn Composer() -> impl IntoView {
             <Thumbnails images editable=images />
             <Attachments />
             <DictationStatus />
-            <Show when=move || { reading.get() > 0 }>
-                <p class="muted" role="status">{tr("reading-files")}</p>
-            </Show>
-            <ReadingsList readings=chats.readings() />
+            <FilesBeingRead />
             <div class="composer-row">
                 <AttachButton />
                 // A hidden copy of the text makes the grid cell as tall as the text.
@@ -143,6 +140,19 @@ pub(crate) fn Composer() -> impl IntoView {
                 <SendButton can_send=Signal::derive(can_send) />
             </div>
         </form>
+    }
+}
+
+/// That files are being read, and how far documents are.
+#[component]
+fn FilesBeingRead() -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let reading = chats.reading();
+    view! {
+        <Show when=move || { reading.get() > 0 }>
+            <p class="muted" role="status">{tr("reading-files")}</p>
+        </Show>
+        <ReadingsList readings=chats.readings() />
     }
 }
 

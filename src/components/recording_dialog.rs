@@ -112,7 +112,7 @@ pub(crate) fn RecordingDialog(file: File, on_close: impl Fn() + Copy + Send + Sy
     let attach_name = name.clone();
     let attach = move || {
         let text = subtitles::text(&transcript.parts.read_untracked());
-        chats.attachments().update(|files| files.push(Attachment { name: format!("{attach_name}.txt"), text }));
+        chats.attachments().update(|files| files.push(Attachment::new(format!("{attach_name}.txt"), text)));
         on_close();
     };
     view! {
@@ -187,6 +187,9 @@ fn Parts(parts: Signal<Vec<TranscriptPart>>, on_seek: impl Fn(f64) + Copy + Send
     }
 }
 
+/// A form in which transcripts are saved: its label's key, extension, MIME type, and how it is written.
+type Form = (&'static str, &'static str, &'static str, fn(&[TranscriptPart]) -> String);
+
 /// Saves the transcript, or attaches it to the message in the composer.
 #[component]
 fn Save(
@@ -195,7 +198,7 @@ fn Save(
     on_attach: impl Fn() + Send + Sync + 'static,
 ) -> impl IntoView {
     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
-    let forms: [(&str, &str, &str, fn(&[TranscriptPart]) -> String); 3] = [
+    let forms: [Form; 3] = [
         ("save-as-text", "txt", "text/plain", subtitles::text),
         ("save-as-srt", "srt", "application/x-subrip", subtitles::srt),
         ("save-as-vtt", "vtt", "text/vtt", subtitles::vtt),

@@ -34,16 +34,8 @@ use crate::storage;
 /// Windows in which the sidebar is a drawer; the same as in `sidebar.css`.
 const NARROW: &str = "(max-width: 52rem)";
 
-/// The chat page.
-#[component]
-pub(crate) fn ChatPage() -> impl IntoView {
-    let client = expect_context::<Client>();
-    let chats = expect_context::<Chats>();
-    let options = expect_context::<Options>();
-    let dictation = expect_context::<Dictation>();
-    // Nobody is heard on other pages.
-    on_cleanup(move || dictation.stop());
-    follow_address();
+/// Loads the model that a link names, or the one that was used last, if the user has agreed to loading models.
+fn start_loading(client: Client) {
     let has_agreed = storage::has_agreed_to_load();
     let has_no_model = matches!(client.engine().get_untracked(), EngineState::Empty);
     if has_no_model && !client.handle_link() && has_agreed {
@@ -54,6 +46,19 @@ pub(crate) fn ChatPage() -> impl IntoView {
         // Messages offer the other models that are here.
         client.list_stored();
     }
+}
+
+/// The chat page.
+#[component]
+pub(crate) fn ChatPage() -> impl IntoView {
+    let client = expect_context::<Client>();
+    let chats = expect_context::<Chats>();
+    let options = expect_context::<Options>();
+    let dictation = expect_context::<Dictation>();
+    // Nobody is heard on other pages.
+    on_cleanup(move || dictation.stop());
+    follow_address();
+    start_loading(client);
     if let Some(question) = options.question.filter(|_| chats.take_question()) {
         fill_composer(&chats, &question);
     }

@@ -154,7 +154,7 @@ fn open_with_model(session: &Session, server: &Server) -> Page {
 fn what_is_said_is_written_into_the_message() {
     let server = Server::start().unwrap();
     let mut said = voice(3.0);
-    said.extend([0; 16_000 * 4]);
+    said.resize(said.len() + 16_000 * 4, 0);
     let session = Session::with_microphone(&file("said.wav", &wav(&said))).unwrap();
     let page = open_with_model(&session, &server);
     page.fill("#message", "Before.").unwrap();

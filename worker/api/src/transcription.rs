@@ -96,8 +96,8 @@ impl TranscriptionJob {
             }
             true
         };
-        let transcribed = unless_stopped(control, transcriber.transcribe(sound, options, on_event)).await;
-        transcribed.unwrap_or(Err(EngineError::Interrupted))?;
+        let outcome = unless_stopped(control, transcriber.transcribe(sound, options, on_event)).await;
+        outcome.unwrap_or(Err(EngineError::Interrupted))?;
         let usage = TranscriptionUsage { kind: "duration".to_owned(), seconds };
         if self.stream {
             let language = self.is_verbose().then(|| self.language.to_owned());

@@ -93,7 +93,10 @@ impl TokenSink for Sink {
             return TokenSinkResult::Continue;
         }
         let written = match &token {
-            Token::CharacterTokens(text) => writer.text(text),
+            Token::CharacterTokens(text) => {
+                writer.text(text);
+                Ok(())
+            }
             Token::TagToken(tag) => writer.tag(tag),
             _ => Ok(()),
         };
@@ -132,20 +135,17 @@ struct Writer {
 }
 
 impl Writer {
-    fn text(&mut self, text: &str) -> Result<(), DocumentError> {
+    fn text(&mut self, text: &str) {
         if self.left_out.is_some() {
-            return Ok(());
+            return;
         }
         if self.is_in_title {
             self.title.push_str(text);
-            return Ok(());
-        }
-        if self.style == Style::Code {
+        } else if self.style == Style::Code {
             self.blocks.push(text);
         } else {
             self.blocks.push_words(text);
         }
-        Ok(())
     }
 
     fn tag(&mut self, tag: &Tag) -> Result<(), DocumentError> {

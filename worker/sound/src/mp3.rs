@@ -88,7 +88,7 @@ impl Mp3Packets {
     }
 }
 
-/// Where the tags before the first frame end (ID3v2).
+/// Where the tags before the first frame end (`ID3v2`).
 fn after_tags<S: Source>(bytes: &mut Bytes<S>) -> Result<u64, S::Error> {
     const TAG_HEADER_BYTES: u64 = 10;
     let mut position = 0;

@@ -93,12 +93,11 @@ impl Mp4Packets {
             // What is recorded live has its packets elsewhere.
             return Err(SoundError::Unsupported("MP4 in fragments".to_owned()).into());
         }
-        let chunks = match find(bytes, table, *b"stco")? {
-            Some(offsets) => Table::read(bytes, offsets, 4, 4)?,
-            None => {
-                let offsets = within(bytes, table, *b"co64")?;
-                Table::read(bytes, offsets, 4, 8)?
-            }
+        let chunks = if let Some(offsets) = find(bytes, table, *b"stco")? {
+            Table::read(bytes, offsets, 4, 4)?
+        } else {
+            let offsets = within(bytes, table, *b"co64")?;
+            Table::read(bytes, offsets, 4, 8)?
         };
         let runs = within(bytes, table, *b"stsc")?;
         let runs = Table::read(bytes, runs, 4, 12)?;
@@ -125,13 +124,10 @@ impl Mp4Packets {
     }
 
     fn begin_chunk<S: Source>(&mut self, bytes: &mut Bytes<S>) -> Result<(), S::Error> {
-        self.position = match self.chunks.stride {
-            4 => self.chunks.number(bytes, self.chunk, 0)?.into(),
-            _ => {
-                let high = self.chunks.number(bytes, self.chunk, 0)?;
-                (u64::from(high) << 32) | u64::from(self.chunks.number(bytes, self.chunk, 4)?)
-            }
-        };
+        self.position = self.chunks.number(bytes, self.chunk, 0)?.into();
+        if self.chunks.stride == 8 {
+            self.position = (self.position << 32) | u64::from(self.chunks.number(bytes, self.chunk, 4)?);
+        }
         self.chunk += 1;
         // Runs name their first chunk, from 1.
         if self.run + 1 < self.runs.count && self.runs.number(bytes, self.run + 1, 0)? <= self.chunk {

@@ -90,8 +90,8 @@ fn ogg_file() -> Vec<u8> {
     pages.concat()
 }
 
-fn mp4_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    [(content.len() as u32 + 8).to_be_bytes().as_slice(), kind, content].concat()
+fn mp4_box(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+    [(content.len() as u32 + 8).to_be_bytes().as_slice(), &kind, content].concat()
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -100,29 +100,29 @@ fn words(words: &[u32]) -> Vec<u8> {
 
 /// Two chunks: one of two packets and one of one.
 fn mp4_file() -> Vec<u8> {
-    let head = mp4_box(b"ftyp", b"M4A \0\0\0\0");
-    let data = mp4_box(b"mdat", &three().concat());
+    let head = mp4_box(*b"ftyp", b"M4A \0\0\0\0");
+    let data = mp4_box(*b"mdat", &three().concat());
     let start = head.len() as u32 + 8;
     let sizes: Vec<u32> = three().iter().map(|packet| packet.len() as u32).collect();
     let specific = [5, 2, 0x12, 0x10];
     let decoder = [[4, 17, 0x40].as_slice(), &[0; 12], &specific].concat();
     let stream = [[3, 22, 0, 0, 0].as_slice(), &decoder].concat();
-    let esds = mp4_box(b"esds", &[[0; 4].as_slice(), &stream].concat());
+    let esds = mp4_box(*b"esds", &[[0; 4].as_slice(), &stream].concat());
     let mut entry = vec![0; 28];
     entry[17] = 2;
     entry[24..26].copy_from_slice(&44_100u16.to_be_bytes());
-    let entry = mp4_box(b"mp4a", &[entry, esds].concat());
+    let entry = mp4_box(*b"mp4a", &[entry, esds].concat());
     let tables = [
-        mp4_box(b"stsd", &[words(&[0, 1]), entry].concat()),
-        mp4_box(b"stsz", &words(&[0, 0, 3, sizes[0], sizes[1], sizes[2]])),
-        mp4_box(b"stsc", &words(&[0, 2, 1, 2, 1, 2, 1, 1])),
-        mp4_box(b"stco", &words(&[0, 2, start, start + sizes[0] + sizes[1]])),
+        mp4_box(*b"stsd", &[words(&[0, 1]), entry].concat()),
+        mp4_box(*b"stsz", &words(&[0, 0, 3, sizes[0], sizes[1], sizes[2]])),
+        mp4_box(*b"stsc", &words(&[0, 2, 1, 2, 1, 2, 1, 1])),
+        mp4_box(*b"stco", &words(&[0, 2, start, start + sizes[0] + sizes[1]])),
     ];
-    let table = mp4_box(b"minf", &mp4_box(b"stbl", &tables.concat()));
-    let handler = |kind: &[u8]| mp4_box(b"hdlr", &[[0; 8].as_slice(), kind].concat());
-    let video = mp4_box(b"trak", &mp4_box(b"mdia", &handler(b"vide")));
-    let sound = mp4_box(b"trak", &mp4_box(b"mdia", &[handler(b"soun"), table].concat()));
-    [head, data, mp4_box(b"moov", &[video, sound].concat())].concat()
+    let table = mp4_box(*b"minf", &mp4_box(*b"stbl", &tables.concat()));
+    let handler = |kind: &[u8]| mp4_box(*b"hdlr", &[[0; 8].as_slice(), kind].concat());
+    let video = mp4_box(*b"trak", &mp4_box(*b"mdia", &handler(b"vide")));
+    let sound = mp4_box(*b"trak", &mp4_box(*b"mdia", &[handler(b"soun"), table].concat()));
+    [head, data, mp4_box(*b"moov", &[video, sound].concat())].concat()
 }
 
 /// An element, whose length may be left open.

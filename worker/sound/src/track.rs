@@ -6,7 +6,7 @@ use crate::limits::{MAX_CHANNELS, MAX_RATE, MIN_RATE};
 /// What a decoder has to know before the first packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// The codec, as in the WebCodecs registry: `mp3`, `mp4a.40.2`, `opus`, `vorbis` or `flac`.
+    /// The codec, as in the `WebCodecs` registry: `mp3`, `mp4a.40.2`, `opus`, `vorbis` or `flac`.
     pub codec: String,
     /// What the codec needs besides, in the form of the same registry; empty if it needs nothing.
     pub description: Vec<u8>,

@@ -1,4 +1,4 @@
-//! WebM and Matroska files (RFC 9559): elements, one within the other.
+//! `WebM` and Matroska files (RFC 9559): elements, one within the other.
 
 use crate::bytes::{Bytes, Source};
 use crate::error::SoundError;
@@ -164,15 +164,16 @@ impl WebmPackets {
 fn describe<S: Source>(bytes: &mut Bytes<S>, element: &Element, entry: &mut Entry) -> Result<(), S::Error> {
     match element.id {
         TRACK_NUMBER => entry.number = element.number(bytes)?,
-        CODEC => entry.codec = String::from_utf8_lossy(element.content(bytes)?).trim_end_matches('\0').to_owned(),
+        CODEC => {
+            let name = String::from_utf8_lossy(element.content(bytes)?);
+            name.trim_end_matches('\0').clone_into(&mut entry.codec);
+        }
         CODEC_PRIVATE => entry.private = element.content(bytes)?.to_vec(),
         CHANNELS => entry.channels = element.number(bytes)?.min(u32::MAX.into()) as u32,
         SAMPLING_FREQUENCY => {
-            entry.sample_rate = match *element.content(bytes)? {
-                [a, b, c, d] => f32::from_be_bytes([a, b, c, d]).into(),
-                [a, b, c, d, e, f, g, h] => f64::from_be_bytes([a, b, c, d, e, f, g, h]),
-                _ => 0.0,
-            }
+            let content = element.content(bytes)?;
+            let short = || content.try_into().map_or(0.0, |bytes| f32::from_be_bytes(bytes).into());
+            entry.sample_rate = content.try_into().map_or_else(|_| short(), f64::from_be_bytes);
         }
         _ => {}
     }

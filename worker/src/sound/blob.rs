@@ -23,7 +23,7 @@ impl Source for BlobSource {
             FileReaderSync::new()?.read_as_array_buffer(&part)
         };
         // For example because it was changed or removed.
-        let bytes = Uint8Array::new(&read().map_err(|error| unusable(message_of(&error)))?);
+        let bytes = Uint8Array::new(read().map_err(|error| unusable(message_of(&error)))?.as_ref());
         if bytes.length() as usize != into.len() {
             return Err(unusable("the file has changed".to_owned()));
         }

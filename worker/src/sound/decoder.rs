@@ -1,4 +1,4 @@
-//! The browser's decoder of sound (WebCodecs), which takes packets.
+//! The browser's decoder of sound (`WebCodecs`), which takes packets.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -107,7 +107,7 @@ impl State {
 
 /// The browser's decoder. Dropping it ends what it does.
 struct Decoder {
-    decoder: AudioDecoder,
+    inner: AudioDecoder,
     state: Rc<RefCell<State>>,
     _on_output: Closure<dyn Fn(AudioData)>,
     _on_error: Closure<dyn Fn(JsValue)>,
@@ -134,22 +134,22 @@ impl Decoder {
             return Err(unusable(message));
         }
         let state = Rc::new(RefCell::new(State { recorder, failed: None }));
-        let of_output = Rc::clone(&state);
-        let on_output = Closure::<dyn Fn(AudioData)>::new(move |data: AudioData| of_output.borrow_mut().take(&data));
-        let of_error = Rc::clone(&state);
+        let output_state = Rc::clone(&state);
+        let on_output = Closure::<dyn Fn(AudioData)>::new(move |data: AudioData| output_state.borrow_mut().take(&data));
+        let error_state = Rc::clone(&state);
         let on_error = Closure::<dyn Fn(JsValue)>::new(move |error: JsValue| {
-            of_error.borrow_mut().failed.get_or_insert(undecodable(&error));
+            error_state.borrow_mut().failed.get_or_insert(undecodable(&error));
         });
         let init = object(&[("output", on_output.as_ref().clone()), ("error", on_error.as_ref().clone())]);
-        let decoder = AudioDecoder::new(&init).map_err(|error| undecodable(&error))?;
-        let decoder = Self { decoder, state, _on_output: on_output, _on_error: on_error };
-        decoder.decoder.configure(&config).map_err(|error| undecodable(&error))?;
+        let inner = AudioDecoder::new(&init).map_err(|error| undecodable(&error))?;
+        let decoder = Self { inner, state, _on_output: on_output, _on_error: on_error };
+        decoder.inner.configure(&config).map_err(|error| undecodable(&error))?;
         Ok(decoder)
     }
 
     /// Takes a packet, once there is room for it.
     async fn push(&self, packet: &[u8], number: u32) -> Result<(), WorkerError> {
-        while self.decoder.decode_queue_size() >= MAX_QUEUED {
+        while self.inner.decode_queue_size() >= MAX_QUEUED {
             self.check()?;
             sleep(Duration::ZERO).await;
         }
@@ -162,12 +162,12 @@ impl Decoder {
             ("data", Uint8Array::from(packet).into()),
         ]);
         let chunk = EncodedAudioChunk::new(&init).map_err(|error| undecodable(&error))?;
-        self.decoder.decode(&chunk).map_err(|error| undecodable(&error))
+        self.inner.decode(&chunk).map_err(|error| undecodable(&error))
     }
 
     /// Waits for the last samples.
     async fn finish(self) -> Result<Recorder, WorkerError> {
-        let flushed = match self.decoder.flush() {
+        let flushed = match self.inner.flush() {
             Ok(flushed) => JsFuture::from(flushed).await,
             Err(error) => Err(error),
         };
@@ -185,7 +185,7 @@ impl Decoder {
 impl Drop for Decoder {
     fn drop(&mut self) {
         // One that has failed is closed.
-        let _ = self.decoder.close();
+        let _ = self.inner.close();
     }
 }
 

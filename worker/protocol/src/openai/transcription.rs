@@ -44,7 +44,7 @@ pub enum TranscriptionFormat {
     Srt,
     /// Segments with their times.
     VerboseJson,
-    /// Subtitles in WebVTT.
+    /// Subtitles in `WebVTT`.
     Vtt,
 }
 
