@@ -23,7 +23,8 @@ use crate::pages::settings::SettingsPage;
 use crate::pages::storage::StoragePage;
 use crate::settings::{SettingsContext, Theme};
 
-/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`], [`Images`], [`Chats`] and [`Dictation`] to all pages.
+/// The app. Provides [`Options`], [`SettingsContext`], [`Client`], [`Library`], [`Images`], [`Chats`] and [`Dictation`] to
+/// all pages.
 #[component]
 pub(crate) fn App() -> impl IntoView {
     strip_trailing_slash();

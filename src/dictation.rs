@@ -114,16 +114,11 @@ impl Dictation {
         if self.state.get_untracked() != DictationState::Idle || self.is_hands_free.get_untracked() {
             return self.stop();
         }
-        let Some(url) = untrack(move || self.client.speech_model()) else { return self.needs_model.set(true) };
         self.is_stopped.set_value(false);
         self.is_hands_free.set(is_hands_free);
         self.state.set(DictationState::Opening);
         leptos::task::spawn_local(async move {
-            let result = match self.client.load_speech(url).await {
-                Ok(()) if is_hands_free => self.converse().await,
-                Ok(()) => self.dictate().await.map(|_| ()),
-                Err(failure) => Err(Trouble::Failure(failure)),
-            };
+            let result = self.hear(is_hands_free).await;
             self.is_hands_free.set(false);
             self.state.set(DictationState::Idle);
             self.level.set(0.0);
@@ -134,6 +129,16 @@ impl Dictation {
                 });
             }
         });
+    }
+
+    /// Listens with the model that is on this device, or has the user choose one.
+    async fn hear(self, is_hands_free: bool) -> Result<(), Trouble> {
+        let Some(url) = self.client.find_speech_model().await.map_err(Trouble::Failure)? else {
+            self.needs_model.set(true);
+            return Ok(());
+        };
+        self.client.load_speech(url).await.map_err(Trouble::Failure)?;
+        if is_hands_free { self.converse().await } else { self.dictate().await.map(|_| ()) }
     }
 
     /// Ends what is being said, and the conversation.

@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Sends a request and waits for its final event.
-    async fn call(self, request: impl FnOnce(RequestId) -> Request) -> Result<Event, Failure> {
+    pub(super) async fn call(self, request: impl FnOnce(RequestId) -> Request) -> Result<Event, Failure> {
         let id = self.next_request();
         self.call_as(id, request(id)).await
     }
@@ -73,6 +73,7 @@ impl Client {
     pub(super) fn reply(self, event: Event) -> Option<Event> {
         let (Event::Loaded { id, .. }
         | Event::Response { id, .. }
+        | Event::Storage { id, .. }
         | Event::Counted { id, .. }
         | Event::Failed { id, .. }) = &event
         else {

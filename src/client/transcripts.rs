@@ -24,6 +24,14 @@ impl Client {
         is_one.map(|model| model.url)
     }
 
+    /// The same, once the engine has told what is on this device.
+    pub(crate) async fn find_speech_model(self) -> Result<Option<String>, Failure> {
+        if let Event::Storage { storage, .. } = self.call(|id| Request::Storage { id }).await? {
+            self.stored.set(Some(Ok(storage)));
+        }
+        Ok(untrack(move || self.speech_model()))
+    }
+
     /// How far a speech recogniser is loaded, while one is.
     pub(crate) fn speech_load(self) -> Signal<Option<LoadProgress>> {
         self.speech_load.into()

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::icons::Icon;
 use super::speech_model::SpeechLoad;
-use crate::client::Client;
 use crate::dictation::{Dictation, DictationState};
 use crate::i18n::{t, tr};
 
@@ -12,8 +11,6 @@ use crate::i18n::{t, tr};
 #[component]
 pub(crate) fn DictationButtons() -> impl IntoView {
     let dictation = expect_context::<Dictation>();
-    // To know whether there is a model that listens.
-    expect_context::<Client>().list_stored();
     let is_dictating = move || dictation.state().get() != DictationState::Idle && !dictation.is_hands_free().get();
     let is_talking = move || dictation.is_hands_free().get();
     view! {

@@ -59,7 +59,11 @@ export const snippets = {
     const { status, code } = await failure(readPhoto(engine, new File(["x"], "photo.png")));
     equal([status, code], [400, "images_not_supported"]);
   },
-  recordings: async ({ engine }) => check(/^1\n00:00:00,/.test(await subtitles(engine, recording()))),
+  recordings: async ({ engine, models }) => {
+    // The tests before this one have loaded other models.
+    await engine.load(models.speech, { beside: true });
+    check(/^1\n00:00:00,/.test(await subtitles(engine, recording())));
+  },
   modules: async () => {
     await import("./readme/hello.js");
     for (const load of [() => import("./hello.js"), () => import("./api/chat.js"), () => import("./api/rerank.js")]) {

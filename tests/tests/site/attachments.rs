@@ -173,11 +173,11 @@ fn documents_are_attached_and_quoted_by_page() {
     let sent = page.evaluate(asked).unwrap();
     assert!(sent.as_str().unwrap().contains("From “history.pdf, page 42”:\n\nThe zeppelin landed"), "{sent}");
     let number = page
-        .evaluate("[...document.querySelectorAll('.sources button')].findIndex(button => button.innerText.includes('page 42')) + 1")
+        .evaluate("[...document.querySelectorAll('.sources button')].findIndex(button => button.textContent.includes('page 42')) + 1")
         .unwrap();
     assert_eq!(page.evaluate("document.querySelectorAll('.markdown .citation').length").unwrap(), 1);
-    page.evaluate(&format!("document.querySelector('.sources').open = true; document.querySelector('.sources [data-source=\"{number}\"]').click()"))
-        .unwrap();
+    page.evaluate("document.querySelector('.sources').open = true").unwrap();
+    page.click(&format!(".sources [data-source=\"{number}\"]")).unwrap();
     wait(&page, "document.querySelector('.dialog[open] mark')?.innerText.includes('The zeppelin landed')");
     assert_eq!(page.text(".source-place").unwrap(), "history.pdf, page 42");
     page.click(".dialog [aria-label=Close]").unwrap();

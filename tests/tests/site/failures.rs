@@ -94,6 +94,10 @@ fn models_run_on_the_cpu_if_the_gpu_cannot_be_used() {
     const QUERY: &str = "?temperature=0&max_tokens=12";
     let server = Server::start_with_tiny_model().unwrap();
     let session = Session::start(true).unwrap();
+    // Of the shader that does not compile.
+    for line in ["Error while parsing WGSL", "[Invalid ShaderModule"] {
+        session.expect_in_console(line);
+    }
     let page = session.open(&server.page(&format!("{QUERY}&device=cpu"))).unwrap();
     ask(&page, QUESTION).unwrap();
     let expected = answer(&page).unwrap();

@@ -340,7 +340,8 @@ fn a_chat_with_three_pictures_is_answered_as_by_the_native_engine() {
     let server = Server::start().unwrap();
     // Without WebGPU, the browser computes on the CPU, too.
     let session = Session::start(false).unwrap();
-    let page = session.open(&server.page(&format!("?temperature=0&max_tokens={TOKENS}"))).unwrap();
+    let greedy = format!("?temperature=0&repetition_penalty=1&max_tokens={TOKENS}");
+    let page = session.open(&server.page(&greedy)).unwrap();
     page.click(".model-button").unwrap();
     page.wait_for("document.querySelector('#model-file')", PAGE_TIMEOUT).unwrap();
     let folder = std::env::temp_dir().join(format!("parlance-sight-{}", std::process::id()));

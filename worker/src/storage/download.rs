@@ -8,6 +8,7 @@ use futures::future::{AbortHandle, Either, LocalBoxFuture, abortable, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use gloo_timers::future::sleep;
 use parlance_engine::EngineError;
+use parlance_engine::ggml::is_ggml;
 use parlance_engine::gguf::Gguf;
 use parlance_worker_core::FileError;
 use parlance_worker_core::address::FileAddress;
@@ -223,9 +224,10 @@ impl<'a> Driver<'a> {
     }
 
     fn check_header(&mut self, bytes: &[u8]) -> Result<Option<Event<JsBytes>>, Event<JsBytes>> {
-        // A header that is merely incomplete is no error.
+        // A header that is merely incomplete is no error. What a file of whisper.cpp holds is seen once it is complete.
         match Gguf::parse(bytes, None) {
             Ok(_) => Ok(None),
+            Err(_) if is_ggml(bytes) => Ok(None),
             Err(error) => {
                 self.rejection = Some(error);
                 Err(Event::NotAModel)
