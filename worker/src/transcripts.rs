@@ -48,7 +48,7 @@ impl Reporter<'_> {
         let decoded = std::pin::pin!(decode(sound, report));
         match select(std::pin::pin!(self.guard.stopped()), decoded).await {
             Either::Left(_) => Err(EngineError::Interrupted.into()),
-            Either::Right((recording, _)) => recording,
+            Either::Right((recording, _)) => recording.inspect(|_| report(1.0)),
         }
     }
 }

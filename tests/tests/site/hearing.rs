@@ -95,9 +95,10 @@ fn recordings_are_heard_as_by_the_native_engine() {
         ),
     );
     assert_eq!(made["texts"], json!(texts), "{made}");
-    assert_eq!(made["starts"], json!(starts));
+    let made_starts: Vec<f64> = serde_json::from_value(made["starts"].clone()).unwrap();
+    assert_eq!((made_starts, made["duration"].as_f64()), (starts, Some(2.0)));
     assert_eq!((&made["described"], &made["name"]), (&json!([false, "whisper"]), &json!("ggml-tiny")));
-    assert_eq!((&made["capabilities"], &made["duration"]), (&json!(["transcription"]), &json!(2.0)));
+    assert_eq!(made["capabilities"], json!(["transcription"]));
     assert_eq!(made["samples"].as_str().map(str::trim), Some(text.as_str()));
     assert_eq!(made["streamed"].as_str().map(str::trim), Some(text.as_str()));
     assert!(made["srt"].as_str().unwrap().starts_with("1\n00:00:00,"), "{made}");
