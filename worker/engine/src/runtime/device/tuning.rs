@@ -134,7 +134,7 @@ impl Tuning {
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
             decode_integers: None,
             prefill_large: prefill,
-            few_tokens: if is_software { 0 } else { 16 },
+            few_tokens: if is_software { 0 } else { 32 },
             prefill_narrow: prefill,
             narrow_tokens: 0,
             activation_mib: 128,
@@ -147,7 +147,8 @@ impl Tuning {
     #[must_use]
     pub fn with_integers(self) -> Self {
         // A vec4 of quants holds up to four steps. Each workgroup rounds the input, so it has many rows.
-        let integers = LinearTuning { integers: true, steps: 4, pairs: 2, ..self.decode_large };
+        let lanes = self.decode_large.lanes.min(16);
+        let integers = LinearTuning { integers: true, lanes, steps: 4, pairs: 2, ..self.decode_large };
         Self { decode_integers: Some(integers).filter(LinearTuning::has_lanes), ..self }
     }
 
