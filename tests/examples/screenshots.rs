@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parlance_tests::chat::{answer, ask, load_from_link};
+use parlance_tests::hearing;
 use parlance_tests::scripted::use_scripted_engine;
 use parlance_tests::{Error, Page, Server, Session, root};
 
@@ -85,6 +86,8 @@ fn main() -> Result<(), Error> {
     camera.take("answered")?;
     conversations(&server, &folder)?;
     images(&server, &folder)?;
+    project(&server, &folder)?;
+    recording(&server, &folder)?;
     for (name, there) in PAGES {
         // Like a link, so that the model stays loaded.
         page.follow(&format!("./{name}"))?;
@@ -155,6 +158,64 @@ fn images(server: &Server, folder: &PathBuf) -> Result<(), Error> {
         camera.take("image-full")?;
     }
     Ok(())
+}
+
+/// A project, and a chat in it whose answer quotes a file.
+fn project(server: &Server, folder: &PathBuf) -> Result<(), Error> {
+    const FILES: &str = "(() => {
+        const field = document.querySelector('.project input[type=file]');
+        const data = new DataTransfer();
+        data.items.add(new File(['# Voyage of 1936\\n\\nAfter 53 hours the zeppelin landed in Lakehurst.'], 'log.md'));
+        data.items.add(new File(['# Crew\\n\\nThe captain had crossed the Atlantic before.'], 'crew.md'));
+        field.files = data.files;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+    })()";
+    let session = Session::with_animations()?;
+    let page = &session.open(&server.page(""))?;
+    let camera = Camera { page, folder };
+    use_scripted_engine(page)?;
+    page.click("[data-testid=model-offer] button")?;
+    page.follow("projects")?;
+    page.fill("#project-name", "Airships")?;
+    page.press("Enter")?;
+    page.fill(".project textarea", "Answer briefly, and name the year.")?;
+    page.evaluate(FILES)?;
+    page.wait_for("document.querySelectorAll('.project-files li').length === 2", Duration::from_secs(60))?;
+    camera.take("project")?;
+    page.click("[data-testid=new-project-chat]")?;
+    page.wait_for("document.querySelector('.project-note')", Duration::from_secs(60))?;
+    page.evaluate("window.nextAnswer = 'In Lakehurst, in 1936 [1].'")?;
+    ask(page, "Where did the zeppelin land?")?;
+    answer(page)?;
+    page.evaluate("document.querySelector('.sources').open = true")?;
+    camera.take("sources")?;
+    page.click(".markdown .citation")?;
+    page.wait_for("document.querySelector('.dialog[open] mark')", Duration::from_secs(60))?;
+    camera.take("source")
+}
+
+/// A recording with its transcript, by a model that understands nothing.
+fn recording(server: &Server, folder: &PathBuf) -> Result<(), Error> {
+    let session = Session::with_animations()?;
+    let page = &session.open(&server.page("storage"))?;
+    page.wait_for("document.querySelector('#import-file')", Duration::from_secs(60))?;
+    let model = std::env::temp_dir().join("ggml-tiny.bin");
+    std::fs::write(&model, hearing::ggml_whisper()?)?;
+    page.choose_file("#import-file", &model)?;
+    page.wait_for("document.body.innerText.includes('ggml-tiny')", Duration::from_secs(60))?;
+    page.navigate(&server.page(""))?;
+    page.wait_for("document.querySelector('[data-testid=dictate]')", Duration::from_secs(60))?;
+    let bytes = serde_json::Value::from(hearing::wav(&hearing::recording(2.0)));
+    page.evaluate(&format!(
+        "(() => {{
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array({bytes})], 'talk.wav', {{ type: 'audio/wav' }}));
+            document.querySelector('.app').dispatchEvent(new DragEvent('drop', {{ dataTransfer: data, bubbles: true }}));
+        }})()"
+    ))?;
+    let complete = "document.querySelector('[data-testid=transcript-status]')?.innerText.includes('complete')";
+    page.wait_for(complete, Duration::from_secs(120))?;
+    Camera { page, folder }.take("recording")
 }
 
 struct Camera<'a> {

@@ -318,7 +318,8 @@ pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
         Tiles::Shared | Tiles::Packed => LinearTuning { workgroup: 32, pairs: 1, tokens: 2, ..hardware.prefill_large },
         Tiles::Cooperative | Tiles::None => hardware.prefill_large,
     };
-    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, ..hardware })
+    // Experts of few tokens are grouped, too, so that short prompts go through tiles (`layouts.rs` has the other way).
+    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, few_tokens: 0, ..hardware })
 }
 
 /// The same with a device that has all features.
