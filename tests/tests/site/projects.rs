@@ -53,7 +53,7 @@ fn chats_of_a_project_quote_its_files() {
     page.follow("projects").unwrap();
     wait(
         &page,
-        "[...document.querySelectorAll('.project-files li')].every(file => file.innerText.includes('1 of them by meaning') || file.innerText.includes('2 of them by meaning'))",
+        "[...document.querySelectorAll('.project-files li')].every(file => /by meaning: [12]$/.test(file.innerText.trim()))",
     );
     wait(&page, "document.querySelector('.project-chats')?.innerText.includes('Where did the zeppelin land?')");
     page.click("[data-testid=new-project-chat]").unwrap();
