@@ -282,9 +282,9 @@ mod tests {
         let floats = Tuning::for_adapter(false, Some(32));
         let tuning = floats.with_integers();
         let of = |tuning: &Tuning, base, format, rows| tuning.integers(base, format, rows, 4096);
-        let large = of(&tuning, tuning.decode, TensorType::Q1_0, 14_336);
+        let large = of(&tuning, tuning.decode, TensorType::Q1_0, 28_672);
         assert!(large.is_some_and(|layout| layout.integers && layout.pairs == 2));
-        assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 4096).map(|layout| layout.pairs), Some(1));
+        assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 14_336).map(|layout| layout.pairs), Some(1));
         // Too small, a format with more bits, a batch, or not wanted.
         assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 256), None);
         assert_eq!(of(&tuning, tuning.decode, TensorType::Q4_0, 14_336), None);
