@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use parlance_tests::root;
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/api.md",
     "docs/deploy.md",
+    "docs/documents.md",
     "docs/features.md",
     "docs/guide.md",
     "docs/package.md",
@@ -40,7 +41,7 @@ enum Check {
 /// A question to the native server.
 const ASK: &str = "curl --silent --show-error --fail http://127.0.0.1:8080/v1/chat/completions --data '{\"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}], \"max_tokens\": 20}'";
 const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, Check); 33] = [
+const COMMANDS: [(&str, Check); 36] = [
     ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", Check::Skip("this test is part of it")),
     ("cargo xtask build", Check::Skip("the site that these tests use was built in the same way, by cargo xtask test")),
@@ -87,6 +88,9 @@ const COMMANDS: [(&str, Check); 33] = [
         "cargo xtask bench --model /tmp/qwen3-4b.gguf --context 512,8000",
         Check::Run(&[("/tmp/qwen3-4b.gguf", "target/synthetic.gguf"), ("512,8000", "16,32")], QUICK),
     ),
+    ("cargo xtask bench --tune decode.integers=1", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
+    ("cargo xtask compare-documents", Check::Skip("it needs LibreOffice, and takes minutes")),
+    ("cargo xtask bench-search", Check::Skip("it computes thousands of embeddings, which takes minutes")),
     ("cargo xtask bench --pictures all", Check::Run(&[("all", "tiny@112x112")], "--cpu --runs 1")),
     ("cargo xtask bench --browser --pictures all", Check::Run(&[("all", "tiny@112x112")], "--runs 1")),
     ("cargo test --profile checked -p parlance-engine --lib", Check::Skip("part of cargo xtask test")),
