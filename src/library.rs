@@ -196,14 +196,14 @@ impl Library {
         }
     }
 
-    /// Saves the vectors of passages.
+    /// Saves the vectors of a file's passages from the one with this index on.
     pub(crate) async fn put_vectors(
         self,
-        run: &PassageRun,
+        (file, first): (Id, u32),
         model: String,
         vectors: Vec<Vec<f32>>,
     ) -> Result<(), String> {
-        let request = LibraryRequest::PutVectors { file: run.file, first: run.first, model, vectors };
+        let request = LibraryRequest::PutVectors { file, first, model, vectors };
         self.call(request).await.map(drop)
     }
 

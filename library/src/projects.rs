@@ -88,10 +88,11 @@ pub(crate) async fn put(database: &LibraryDatabase, project: &Project) -> Result
 
 /// Deletes a project with its files.
 pub(crate) async fn delete(database: &LibraryDatabase, id: Id) -> Result<(), LibraryError> {
-    for file in files(database, id, "").await? {
-        delete_file(database, file.id).await?;
-    }
-    database.delete_records(&[(PROJECTS, key(id))]).await
+    let runs = runs(database, id).await?;
+    let files: Vec<ProjectFile> = from_records(database.of_project(PROJECT_FILES, id).await?)?;
+    let mut keys: Vec<_> = files.iter().flat_map(|file| keys_of(file.id, &runs)).collect();
+    keys.push((PROJECTS, key(id)));
+    database.delete_records(&keys).await
 }
 
 /// The files of a project, with how many of their passages have vectors of a model.
@@ -100,8 +101,18 @@ pub(crate) async fn files(
     project: Id,
     model: &str,
 ) -> Result<Vec<ProjectFile>, LibraryError> {
-    let mut files: Vec<ProjectFile> = from_records(database.of_project(PROJECT_FILES, project).await?)?;
     let runs = runs(database, project).await?;
+    files_with(database, project, model, &runs).await
+}
+
+/// The same, with what is known of the project's vectors.
+async fn files_with(
+    database: &LibraryDatabase,
+    project: Id,
+    model: &str,
+    runs: &[VectorRun],
+) -> Result<Vec<ProjectFile>, LibraryError> {
+    let mut files: Vec<ProjectFile> = from_records(database.of_project(PROJECT_FILES, project).await?)?;
     for file in &mut files {
         let own = runs.iter().filter(|run| run.file == file.id && run.model == model);
         file.embedded = own.map(|run| run.count).sum();
@@ -135,10 +146,15 @@ pub(crate) async fn add_file(
 /// Deletes a file with its vectors.
 pub(crate) async fn delete_file(database: &LibraryDatabase, id: Id) -> Result<(), LibraryError> {
     let Some(file) = database.one::<ProjectFile>(PROJECT_FILES, id).await? else { return Ok(()) };
-    let mut keys = vec![(PROJECT_FILES, key(id)), (PROJECT_TEXTS, key(id))];
     let runs = runs(database, file.project).await?;
-    keys.extend(runs.iter().filter(|run| run.file == id).map(|run| (VECTORS, JsValue::from(run.key()))));
-    database.delete_records(&keys).await
+    database.delete_records(&keys_of(id, &runs)).await
+}
+
+/// The records of a file, of whose project these vectors are.
+fn keys_of(file: Id, runs: &[VectorRun]) -> Vec<(&'static str, JsValue)> {
+    let mut keys = vec![(PROJECT_FILES, key(file)), (PROJECT_TEXTS, key(file))];
+    keys.extend(runs.iter().filter(|run| run.file == file).map(|run| (VECTORS, JsValue::from(run.key()))));
+    keys
 }
 
 /// The text of a file.
@@ -156,7 +172,7 @@ pub(crate) async fn unembedded(
     let runs = runs(database, project).await?;
     let others = runs.iter().filter(|run| run.model != model).map(|run| (VECTORS, JsValue::from(run.key())));
     database.delete_records(&others.collect::<Vec<_>>()).await?;
-    for listed in files(database, project, model).await? {
+    for listed in files_with(database, project, model, &runs).await? {
         if listed.embedded >= listed.passages {
             continue;
         }

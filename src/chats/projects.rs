@@ -20,8 +20,10 @@ use crate::failure::sentence;
 use crate::i18n::t;
 use crate::options::model_url;
 
+/// Passages that are read of a file at a time: all of its text is, whenever some are.
+const READ: u32 = 256;
 /// Passages that are embedded at a time.
-const BATCH: u32 = 16;
+const BATCH: usize = 16;
 /// How often it is checked whether vectors may be computed.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -178,21 +180,26 @@ impl Chats {
     }
 
     async fn embed_project(self, project: Id, model: &str) -> Result<(), String> {
-        while let Some(run) = self.library.unembedded(project, model.to_owned(), BATCH).await? {
-            while self.is_busy() || is_on_battery().await {
-                sleep(PAUSE).await;
-            }
-            // The user may have chosen another one meanwhile.
-            if self.usable_embedding_model().as_deref() != Some(model) {
-                return Ok(());
-            }
-            let vectors = self.client.embed(model.to_owned(), &run.texts).await;
-            let vectors = vectors.map_err(|failure| sentence(&failure))?;
-            if vectors.len() != run.texts.len() || vectors.is_empty() {
+        while let Some(run) = self.library.unembedded(project, model.to_owned(), READ).await? {
+            if run.texts.is_empty() {
                 return Err(t("embedding-failed"));
             }
-            self.library.put_vectors(&run, model.to_owned(), vectors).await?;
-            self.project_changes.update(|count| *count += 1);
+            for (first, texts) in (run.first..).step_by(BATCH).zip(run.texts.chunks(BATCH)) {
+                while self.is_busy() || is_on_battery().await {
+                    sleep(PAUSE).await;
+                }
+                // The user may have chosen another one meanwhile.
+                if self.usable_embedding_model().as_deref() != Some(model) {
+                    return Ok(());
+                }
+                let vectors = self.client.embed(model.to_owned(), texts).await;
+                let vectors = vectors.map_err(|failure| sentence(&failure))?;
+                if vectors.len() != texts.len() {
+                    return Err(t("embedding-failed"));
+                }
+                self.library.put_vectors((run.file, first), model.to_owned(), vectors).await?;
+                self.project_changes.update(|count| *count += 1);
+            }
         }
         Ok(())
     }
