@@ -4,7 +4,6 @@
 use std::io;
 
 use parlance_engine::ggml::{is_ggml, read_header};
-use parlance_engine::gguf::{TensorType, Writer};
 use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::{
     Cpu, Loaded, Loader, LoaderOptions, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
@@ -12,8 +11,7 @@ use parlance_engine::runtime::{
 use parlance_engine::{EngineError, Result};
 use serde::Deserialize;
 
-use crate::root;
-use crate::tiny::{Entry, metadata_value};
+use crate::described::{Described, DescribedTensor, read};
 
 /// The first bytes of whisper.cpp's files.
 const MAGIC: u32 = 0x6767_6D6C;
@@ -28,39 +26,21 @@ struct Fixture {
     model: Described,
 }
 
-#[derive(Deserialize)]
-struct Described {
-    metadata: Vec<Entry>,
-    tensors: Vec<DescribedTensor>,
+fn described() -> io::Result<Described> {
+    read("whisper.json").map(|Fixture { model }| model)
 }
 
-#[derive(Deserialize)]
-struct DescribedTensor {
-    name: String,
-    shape: Vec<u64>,
-    offset: f32,
-    scale: f32,
+/// A number in a model's metadata.
+fn number(model: &Described, key: &str) -> u32 {
+    let (.., value) = model.metadata.iter().find(|(own, ..)| own == key).unwrap();
+    value.as_u64().unwrap() as u32
 }
 
-impl Described {
-    fn read() -> io::Result<Self> {
-        let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/whisper.json"))?;
-        Ok(serde_json::from_slice::<Fixture>(&fixture)?.model)
-    }
-
-    fn number(&self, key: &str) -> u32 {
-        let (.., value) = self.metadata.iter().find(|(own, ..)| own == key).unwrap();
-        value.as_u64().unwrap() as u32
-    }
-}
-
-impl DescribedTensor {
-    /// Random weights.
-    fn data(&self, index: u64) -> Vec<u8> {
-        let mut random = Random((index + 1) << 32);
-        let count = self.shape.iter().product::<u64>();
-        (0..count).flat_map(|_| (self.offset + self.scale * random.float()).to_le_bytes()).collect()
-    }
+/// Random weights of the tensor with this index.
+fn weights(tensor: &DescribedTensor, index: u64) -> Vec<u8> {
+    let mut random = Random((index + 1) << 32);
+    let count = tensor.shape.iter().product::<u64>();
+    (0..count).flat_map(|_| (tensor.offset + tensor.scale * random.float()).to_le_bytes()).collect()
 }
 
 /// A Whisper of 500 KB with random weights, whose windows take 0.8 seconds, in GGUF.
@@ -68,20 +48,11 @@ impl DescribedTensor {
 /// # Errors
 /// If the fixture cannot be read.
 pub fn whisper() -> io::Result<Vec<u8>> {
-    let model = Described::read()?;
-    let mut writer = Writer::default();
-    for (key, kind, value) in &model.metadata {
-        writer.metadata(key, &metadata_value(kind, value)?);
-    }
-    for DescribedTensor { name, shape, .. } in &model.tensors {
-        writer.tensor(name, TensorType::F32, shape);
-    }
-    let mut bytes = writer.header();
-    for ((index, tensor), (_, padding)) in (0u64..).zip(&model.tensors).zip(writer.data_sizes()) {
-        bytes.extend(tensor.data(index));
-        bytes.resize(bytes.len() + padding as usize, 0);
-    }
-    Ok(bytes)
+    let mut index = 0;
+    described()?.file(&[], |tensor, _| {
+        index += 1;
+        weights(tensor, index - 1)
+    })
 }
 
 /// The same in whisper.cpp's format, with filters of one frequency each. Its vocabulary is one token per byte and three more.
@@ -89,14 +60,14 @@ pub fn whisper() -> io::Result<Vec<u8>> {
 /// # Errors
 /// If the fixture cannot be read.
 pub fn ggml_whisper() -> io::Result<Vec<u8>> {
-    let model = Described::read()?;
+    let model = described()?;
     let single = (0..=255u8).map(|byte| vec![byte]);
     let tokens: Vec<Vec<u8>> = single.chain([" a", "an", " an"].map(|text| text.as_bytes().to_vec())).collect();
-    let mels = model.number("whisper.encoder.mels_count");
+    let mels = number(&model, "whisper.encoder.mels_count");
     let mut numbers = vec![MAGIC, tokens.len() as u32 + SPECIAL_TOKENS];
     for side in ["encoder", "decoder"] {
         for key in ["context_length", "embedding_length", "attention.head_count", "block_count"] {
-            numbers.push(model.number(&format!("whisper.{side}.{key}")));
+            numbers.push(number(&model, &format!("whisper.{side}.{key}")));
         }
     }
     numbers.extend([mels, 0, mels, BINS]);
@@ -113,7 +84,7 @@ pub fn ggml_whisper() -> io::Result<Vec<u8>> {
         }
         bytes.extend(tensor.shape.iter().flat_map(|len| (*len as u32).to_le_bytes()));
         bytes.extend(tensor.name.as_bytes());
-        bytes.extend(tensor.data(index));
+        bytes.extend(weights(tensor, index));
     }
     Ok(bytes)
 }

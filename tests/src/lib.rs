@@ -3,6 +3,7 @@
 mod browser;
 pub mod chat;
 mod console;
+mod described;
 mod devtools;
 mod error;
 pub mod failures;

@@ -3,7 +3,6 @@
 
 use std::io;
 
-use parlance_engine::gguf::{TensorType, Writer};
 use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::{
     Cpu, Device, Loader, LoaderOptions, Model, Part, Projector, ProjectorLoader, Prompt, Span,
@@ -14,8 +13,8 @@ use parlance_engine::vision::Picture;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use crate::root;
-use crate::tiny::{Entry, LETTERS, metadata_value};
+use crate::described::{Described, DescribedTensor, Entry, read};
+use crate::tiny::LETTERS;
 
 /// Stands for a picture in a text.
 const MARK: char = '\u{FDD1}';
@@ -37,20 +36,6 @@ struct Family {
     name: String,
     text: Described,
     projector: Described,
-}
-
-#[derive(Deserialize)]
-struct Described {
-    metadata: Vec<Entry>,
-    tensors: Vec<DescribedTensor>,
-}
-
-#[derive(Clone, Deserialize)]
-struct DescribedTensor {
-    name: String,
-    shape: Vec<u64>,
-    offset: f32,
-    scale: f32,
 }
 
 impl DescribedTensor {
@@ -135,31 +120,20 @@ pub(crate) fn text_of_width(family: &str, width: u64, deepstack: u64) -> io::Res
 
 /// The tokenizer of the tiny models, and what the fixture says of a family.
 fn described(family: &str) -> io::Result<(Vec<Entry>, Family)> {
-    let fixture = std::fs::read(root().join("worker/engine/tests/fixtures/vision.json"))?;
-    let Fixture { tokenizer, projectors } = serde_json::from_slice(&fixture)?;
+    let Fixture { tokenizer, projectors } = read("vision.json")?;
     let family = projectors.into_iter().find(|known| known.name == family);
     Ok((tokenizer, family.ok_or_else(|| io::Error::other("the fixture has no such family"))?))
 }
 
 fn file(described: &Described, more: &[Entry]) -> io::Result<Vec<u8>> {
-    let mut writer = Writer::default();
-    for (key, kind, value) in described.metadata.iter().chain(more) {
-        writer.metadata(key, &metadata_value(kind, value)?);
-    }
-    for DescribedTensor { name, shape, .. } in &described.tensors {
-        writer.tensor(name, TensorType::F32, shape);
-    }
-    let mut bytes = writer.header();
     let mut random = Random(1);
-    for (tensor, (len, padding)) in described.tensors.iter().zip(writer.data_sizes()) {
-        for index in 0..len / 4 {
+    described.file(more, |tensor, len_bytes| {
+        let weight = |index: u64| {
             let weight = tensor.offset + tensor.scale * random.float();
-            let weight = if tensor.is_silent(index) { 0.0 } else { weight };
-            bytes.extend(weight.to_le_bytes());
-        }
-        bytes.resize(bytes.len() + padding as usize, 0);
-    }
-    Ok(bytes)
+            if tensor.is_silent(index) { 0.0 } else { weight }
+        };
+        (0..len_bytes as u64 / 4).map(weight).flat_map(f32::to_le_bytes).collect()
+    })
 }
 
 /// A picture of this width and height; [`PICTURE`] draws the same in a page.
