@@ -1,23 +1,14 @@
 //! Documents as text, which a worker reads. Each file gets a worker of its own.
 
-use std::pin::pin;
-use std::time::Duration;
-
-use futures::StreamExt as _;
-use futures::channel::mpsc;
-use futures::future::{AbortHandle, Abortable, Either, select};
-use gloo_timers::future::sleep;
-use js_sys::{Object, Reflect};
+use futures::future::{AbortHandle, Abortable};
 use leptos::prelude::*;
 use parlance_protocol::documents::{Document, DocumentEvent, DocumentFault, FILE_KEY, LimitUnit, Place, SectionKind};
 use web_sys::File;
 
 use crate::components::units;
+use crate::file_worker::FileWorker;
 use crate::i18n::tf;
-use crate::transport::{SiteWorker, Transport, TransportEvent};
-
-/// How long a file may take without progress; one that takes longer is damaged, or made to.
-const STALL_TIME: Duration = Duration::from_secs(60);
+use crate::transport::SiteWorker;
 
 /// A file that is being read.
 #[derive(Clone)]
@@ -74,25 +65,13 @@ impl Readings {
 }
 
 async fn read(file: &File, on_progress: impl Fn(f64)) -> Result<Document, DocumentFault> {
-    let (sender, mut events) = mpsc::unbounded::<TransportEvent<DocumentEvent>>();
-    // Once nobody listens, the worker ends.
-    let transport = Transport::start(SiteWorker::Reader, move |event| drop(sender.unbounded_send(event)));
-    // Whatever else fails, there is no more to say than that the file cannot be read.
-    let transport = transport.map_err(|_| DocumentFault::Damaged)?;
-    let message = Object::new();
-    Reflect::set(&message, &FILE_KEY.into(), file).map_err(|_| DocumentFault::Damaged)?;
-    transport.post(&message).map_err(|_| DocumentFault::Damaged)?;
+    let mut worker = FileWorker::start(SiteWorker::Reader, FILE_KEY, file).ok_or(DocumentFault::Damaged)?;
     loop {
-        match select(events.next(), pin!(sleep(STALL_TIME))).await {
-            Either::Left((Some(TransportEvent::Event(event, _)), _)) => match *event {
-                DocumentEvent::Ready => transport.started().map_err(|_| DocumentFault::Damaged)?,
-                DocumentEvent::Progress { share } => on_progress(share),
-                DocumentEvent::Done { document } => return Ok(document),
-                DocumentEvent::Failed { fault } => return Err(fault),
-            },
-            Either::Left((Some(TransportEvent::Died(_)) | None, _)) | Either::Right(_) => {
-                return Err(DocumentFault::Damaged);
-            }
+        match worker.next().await.ok_or(DocumentFault::Damaged)?.0 {
+            DocumentEvent::Ready => worker.started().ok_or(DocumentFault::Damaged)?,
+            DocumentEvent::Progress { share } => on_progress(share),
+            DocumentEvent::Done { document } => return Ok(document),
+            DocumentEvent::Failed { fault } => return Err(fault),
         }
     }
 }

@@ -13,6 +13,7 @@ mod crash;
 mod dictation;
 mod documents;
 mod failure;
+mod file_worker;
 mod hub;
 mod i18n;
 mod images;

@@ -4,6 +4,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use parlance_protocol::library::ExportFormat;
 
+use super::delete_button::DeleteButton;
 use super::files::{self, download};
 use super::focus::element;
 use crate::chats::{Chats, Toast};
@@ -41,7 +42,7 @@ pub(crate) fn DataControls() -> impl IntoView {
             chats.toast().set(Some(Toast { text, undo: None }));
         });
     };
-    let delete = move |_| {
+    let delete = move || {
         is_confirming.set(false);
         chats.delete_all();
         client.delete_saved_caches();
@@ -70,21 +71,7 @@ pub(crate) fn DataControls() -> impl IntoView {
                 <p>{tr("delete-all-text")}</p>
             </Show>
             <div class="actions">
-                <Show
-                    when=move || is_confirming.get()
-                    fallback=move || {
-                        view! {
-                            <button class="danger" on:click=move |_| is_confirming.set(true)>
-                                {tr("delete-all")}
-                            </button>
-                        }
-                    }
-                >
-                    <button class="danger" data-testid="delete-all" on:click=delete>
-                        {tr("delete-permanently")}
-                    </button>
-                    <button on:click=move |_| is_confirming.set(false)>{tr("cancel")}</button>
-                </Show>
+                <DeleteButton label="delete-all" class="danger" test_id="delete-all" is_confirming on_confirm=delete />
             </div>
         </section>
     }

@@ -11,6 +11,7 @@ pub(crate) mod context_cutoff;
 pub(crate) mod context_gauge;
 pub(crate) mod conversation_item;
 pub(crate) mod data_controls;
+pub(crate) mod delete_button;
 pub(crate) mod device_select;
 pub(crate) mod dialog;
 pub(crate) mod dictation;

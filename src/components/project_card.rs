@@ -4,6 +4,7 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use parlance_protocol::library::{ConversationSummary, Id, Project, ProjectFile};
 
+use super::delete_button::DeleteButton;
 use super::files::list;
 use super::focus::element;
 use super::icon_button::IconButton;
@@ -21,7 +22,6 @@ pub(crate) fn ProjectCard(project: Project) -> impl IntoView {
     let chats = expect_context::<Chats>();
     let go = use_go_to_chat();
     let id = project.id;
-    let is_confirming = RwSignal::new(false);
     let project = StoredValue::new(project);
     let change = move |change: &dyn Fn(&mut Project)| {
         project.update_value(change);
@@ -55,21 +55,12 @@ pub(crate) fn ProjectCard(project: Project) -> impl IntoView {
                 <button class="primary" data-testid="new-project-chat" on:click=new_chat>
                     {tr("new-chat")}
                 </button>
-                <Show
-                    when=move || is_confirming.get()
-                    fallback=move || {
-                        view! {
-                            <button class="danger" on:click=move |_| is_confirming.set(true)>
-                                {tr("delete-project")}
-                            </button>
-                        }
-                    }
-                >
-                    <button class="danger" on:click=move |_| chats.delete_project(id)>
-                        {tr("delete-permanently")}
-                    </button>
-                    <button on:click=move |_| is_confirming.set(false)>{tr("cancel")}</button>
-                </Show>
+                <DeleteButton
+                    label="delete-project"
+                    class="danger"
+                    is_confirming=RwSignal::new(false)
+                    on_confirm=move || chats.delete_project(id)
+                />
             </div>
         </section>
     }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use parlance_protocol::{StorageInfo, StoredModel};
 
+use super::delete_button::DeleteButton;
 use super::navigation::use_go_to_chat;
 use super::units;
 use crate::client::Client;
@@ -77,7 +78,7 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
         None => is_verifying.get().then(|| t("verifying")),
     };
     let is_confirming = RwSignal::new(false);
-    let delete = move |_| client.delete_stored(url.get_value());
+    let delete = move || client.delete_stored(url.get_value());
     view! {
         <li class="stored-model">
             <h2>{model.name}</h2>
@@ -89,13 +90,7 @@ fn StoredModelView(model: StoredModel) -> impl IntoView {
                 {(!model.is_projector)
                     .then(|| view! { <button on:click=load>{tr(if is_complete { "load" } else { "resume" })}</button> })}
                 <button on:click=verify disabled=!is_complete>{tr("verify")}</button>
-                <Show
-                    when=move || is_confirming.get()
-                    fallback=move || view! { <button on:click=move |_| is_confirming.set(true)>{tr("delete")}</button> }
-                >
-                    <button class="danger" on:click=delete>{tr("delete-permanently")}</button>
-                    <button on:click=move |_| is_confirming.set(false)>{tr("cancel")}</button>
-                </Show>
+                <DeleteButton label="delete" is_confirming on_confirm=delete />
             </div>
             <p role="status" class="verification">{result}</p>
         </li>

@@ -8,7 +8,7 @@ use parlance_protocol::documents::SectionKind;
 use crate::archive::Archive;
 use crate::blocks::{Blocks, Style};
 use crate::error::DocumentError;
-use crate::office::title;
+use crate::office::{PROPERTIES, title};
 use crate::output::Output;
 use crate::xml::{self, Element, Node};
 
@@ -23,7 +23,7 @@ pub(crate) fn read<R: Read + Seek>(archive: &mut Archive<R>, output: &mut Output
     for part in NOTES {
         archive.read(part, |file| xml::parse(file, |node| writer.node(node)))?;
     }
-    if let Some(title) = title(archive)? {
+    if let Some(title) = title(archive, PROPERTIES)? {
         output.title(&title);
     }
     for chapter in writer.blocks.finish()? {

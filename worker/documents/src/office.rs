@@ -1,4 +1,4 @@
-//! What files of Microsoft's formats have in common: parts, and relations between them.
+//! What office files have in common: a title, and in Microsoft's formats parts with relations between them.
 
 use std::collections::HashMap;
 use std::io::{Read, Seek};
@@ -40,10 +40,16 @@ pub(crate) fn relations<R: Read + Seek>(
     Ok(relations)
 }
 
-/// The title in the properties of an office file.
-pub(crate) fn title<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Option<String>, DocumentError> {
+/// The part with the properties of a file in one of Microsoft's formats.
+pub(crate) const PROPERTIES: &str = "docProps/core.xml";
+
+/// The title in the part with the properties of an office file.
+pub(crate) fn title<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    properties: &str,
+) -> Result<Option<String>, DocumentError> {
     let (mut title, mut is_in_title) = (String::new(), false);
-    archive.read("docProps/core.xml", |file| {
+    archive.read(properties, |file| {
         xml::parse(file, |node| {
             match node {
                 Node::Start(element) => is_in_title = element.name == "title",

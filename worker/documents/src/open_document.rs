@@ -8,6 +8,7 @@ use parlance_protocol::documents::SectionKind;
 use crate::archive::Archive;
 use crate::blocks::{Blocks, Style};
 use crate::error::DocumentError;
+use crate::office::title;
 use crate::output::Output;
 use crate::table;
 use crate::xml::{self, Element, Node};
@@ -20,7 +21,7 @@ pub(crate) fn read<R: Read + Seek>(archive: &mut Archive<R>, output: &mut Output
     if is_encrypted(archive)? {
         return Err(DocumentError::Encrypted);
     }
-    if let Some(title) = title(archive)? {
+    if let Some(title) = title(archive, "meta.xml")? {
         output.title(&title);
     }
     let mut writer = Writer::new(output);
@@ -39,22 +40,6 @@ fn is_encrypted<R: Read + Seek>(archive: &mut Archive<R>) -> Result<bool, Docume
         })
     })?;
     Ok(is_encrypted)
-}
-
-fn title<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Option<String>, DocumentError> {
-    let (mut title, mut is_in_title) = (String::new(), false);
-    archive.read("meta.xml", |file| {
-        xml::parse(file, |node| {
-            match node {
-                Node::Start(element) => is_in_title = element.name == "title",
-                Node::End(_) => is_in_title = false,
-                Node::Text(text) if is_in_title => title.push_str(text),
-                Node::Text(_) => {}
-            }
-            Ok(())
-        })
-    })?;
-    Ok(Some(title).filter(|title| !title.trim().is_empty()))
 }
 
 struct Writer<'o, 'p> {

@@ -7,7 +7,7 @@ use parlance_protocol::documents::SectionKind;
 use crate::archive::Archive;
 use crate::blocks::{Blocks, Style};
 use crate::error::DocumentError;
-use crate::office::{relations, title};
+use crate::office::{PROPERTIES, relations, title};
 use crate::output::Output;
 use crate::xml::{self, Element, Node};
 
@@ -28,7 +28,7 @@ pub(crate) fn read<R: Read + Seek>(archive: &mut Archive<R>, output: &mut Output
             Ok(())
         })
     })?;
-    if let Some(title) = title(archive)? {
+    if let Some(title) = title(archive, PROPERTIES)? {
         output.title(&title);
     }
     for (index, part) in slides.iter().enumerate() {

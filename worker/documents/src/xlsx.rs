@@ -10,7 +10,7 @@ use parlance_protocol::documents::{LimitUnit, MAX_TEXT_BYTES, SectionKind};
 use crate::archive::Archive;
 use crate::error::DocumentError;
 use crate::number_format::NumberFormat;
-use crate::office::{relations, title};
+use crate::office::{PROPERTIES, relations, title};
 use crate::output::Output;
 use crate::table;
 use crate::xml::{self, Element, Node};
@@ -39,7 +39,7 @@ pub(crate) fn read<R: Read + Seek>(archive: &mut Archive<R>, output: &mut Output
             Ok(())
         })
     })?;
-    if let Some(title) = title(archive)? {
+    if let Some(title) = title(archive, PROPERTIES)? {
         output.title(&title);
     }
     let (strings, formats) = (shared_strings(archive)?, formats(archive)?);
