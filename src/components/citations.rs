@@ -87,14 +87,4 @@ mod tests {
             assert_eq!(reference(text, 2), None, "{text}");
         }
     }
-
-    #[wasm_bindgen_test]
-    fn references_become_buttons_except_in_code() {
-        let place = document().create_element("div").ok().unwrap_or_else(|| unreachable!());
-        place.set_inner_html("<p>Größe 😀 [1][2], <b>so [1]</b> [9] <code>a[1]</code></p>");
-        let text = place.text_content();
-        add(&place, 2);
-        let buttons = place.query_selector_all("button[data-source]").map(|buttons| buttons.length());
-        assert_eq!((place.text_content(), buttons.ok()), (text, Some(3)));
-    }
 }

@@ -162,20 +162,21 @@ fn documents_are_attached_and_quoted_by_page() {
     for expected in ["File “animals.pdf”", "[page 1]\n\nFoxes hunt at night.", "[page 2]\n\nBees make honey."] {
         assert!(sent.as_str().unwrap().contains(expected), "{sent}");
     }
-    // Of a long one, passages: numbered, and with their pages. A reference in the answer opens its page.
+    // Of a long one, passages: numbered, and with their pages. A reference in the answer opens its page; what is
+    // no reference to a source, or in code, stays as it is.
     new_chat(&page).unwrap();
     let lines = "Array.from({ length: 60 }, (_, index) => index === 41 ? 'The zeppelin landed in Lakehurst.' : `Page ${index} is about nothing in particular.`)";
     page.evaluate(&format!("dropFile('history.pdf', textPdf(...{lines}))")).unwrap();
     wait(&page, "document.querySelector('.composer .attachment')?.innerText.includes('history.pdf')");
-    page.evaluate("window.nextAnswer = 'In Lakehurst [1], not [99].'").unwrap();
+    page.evaluate("window.nextAnswer = 'In größer 😀 Lakehurst [1], **so [1]**, not [99] or `a[1]`.'").unwrap();
     ask(&page, "Where did the zeppelin land in Lakehurst?").unwrap();
-    assert_eq!(answer(&page).unwrap(), "In Lakehurst [1], not [99].");
+    assert_eq!(answer(&page).unwrap(), "In größer 😀 Lakehurst [1], so [1], not [99] or a[1].");
     let sent = page.evaluate(asked).unwrap();
     assert!(sent.as_str().unwrap().contains("From “history.pdf, page 42”:\n\nThe zeppelin landed"), "{sent}");
     let number = page
         .evaluate("[...document.querySelectorAll('.sources button')].findIndex(button => button.textContent.includes('page 42')) + 1")
         .unwrap();
-    assert_eq!(page.evaluate("document.querySelectorAll('.markdown .citation').length").unwrap(), 1);
+    assert_eq!(page.evaluate("document.querySelectorAll('.markdown .citation').length").unwrap(), 2);
     page.evaluate("document.querySelector('.sources').open = true").unwrap();
     page.click(&format!(".sources [data-source=\"{number}\"]")).unwrap();
     wait(&page, "document.querySelector('.dialog[open] mark')?.innerText.includes('The zeppelin landed')");
