@@ -4,6 +4,7 @@
 mod architectures;
 #[cfg(unix)]
 mod bench;
+mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
 mod dequantize;
