@@ -54,7 +54,7 @@ pub(crate) fn set_up() -> Result<(), Error> {
     if std::fs::read(&installed).is_ok_and(|versions| versions == wanted) {
         return Ok(());
     }
-    step("fetching packages from npm (60 MB, once)", || {
+    step("fetching packages from npm (100 MB, once)", || {
         // npm verifies the checksums in the lock file.
         let mut install = command("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
         install.current_dir(project());

@@ -41,7 +41,7 @@ const PAGE: Step = Step {
 const MODULES: Step = Step {
     title: "the ES module in Node, and its type declarations",
     name: "modules",
-    depends_on: |file| ["web/", "tests/npm/"].iter().any(|folder| file.starts_with(folder)),
+    depends_on: |file| ["web/", "tests/npm/", "worker/engine/"].iter().any(|folder| file.starts_with(folder)),
 };
 const END_TO_END: Step = Step { title: "end-to-end tests", name: "end-to-end", depends_on: |_| true };
 const FRAME_TIMES: Step = Step {

@@ -12,14 +12,15 @@ gpu_tests! {
     matrix_units_multiply_in_every_format,
 }
 
-/// Few adapters have matrix units, so the kernels for them are at least validated.
+/// Few adapters have matrix units, so the kernels for them are at least validated. Those in Chromium's dialect are written
+/// to files, which `tests/npm/unit/kernels.test.mjs` compiles with Chromium's compiler.
 #[cfg(not(target_family = "wasm"))]
 #[test]
 fn kernels_for_matrix_units_are_valid() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
     use parlance_engine::kernels::attention::{Attention, AttentionLayout};
     use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear};
-    use parlance_engine::kernels::{CacheLayout, expand};
+    use parlance_engine::kernels::{CacheLayout, expand, in_chromium};
     use parlance_engine::models::{Activation, HeadShape};
     use parlance_engine::runtime::Tuning;
 
@@ -68,8 +69,13 @@ fn kernels_for_matrix_units_are_valid() {
         workgroup: 128,
     };
     let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
-    for shader in shaders.chain([normed, plain, attention.shader()]) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("chromium-kernels");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    for (index, shader) in shaders.chain([normed, plain, attention.shader()]).enumerate() {
         let text = expand(&shader);
+        let path = folder.join(format!("{} {index}.wgsl", shader.name()));
+        std::fs::write(path, in_chromium(&text).as_ref().unwrap_or(&text)).unwrap();
         let module =
             naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
         if let Err(error) = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module) {

@@ -5,7 +5,7 @@ mod absent;
 #[cfg(all(target_family = "wasm", feature = "gpu"))]
 mod browser_pipelines;
 #[cfg(all(target_family = "wasm", feature = "gpu"))]
-mod browser_subgroups;
+mod browser_features;
 #[cfg(feature = "gpu")]
 mod dispatch;
 #[cfg(feature = "gpu")]
