@@ -429,6 +429,7 @@ export class Parlance {
     budgetBytes?: number | null;
     device?: "auto" | "gpu" | "cpu";
     kvCache?: "f16" | "q8";
+    parallel?: number | null;
   }): Promise<void>;
   /** Ends the worker. A later call starts a new one and loads the models again. */
   terminate(): void;

@@ -39,6 +39,13 @@ struct Arguments {
     is_json: bool,
 }
 
+impl Arguments {
+    /// How many answers the engine shall compute together, in JavaScript; its default if there is only one.
+    fn parallel(&self) -> Value {
+        if self.callers > 1 { self.callers.into() } else { Value::Null }
+    }
+}
+
 /// How many sentences make a prompt of `promptTokens` tokens. All scripts use `window.engine`, which [`PARLANCE`] and
 /// [`WLLAMA`] create with the same interface.
 const SENTENCES: &str = "async (sentence, promptTokens) => {
@@ -134,7 +141,7 @@ const FETCH: &str = "async (model) => {
     return times;
 }";
 
-const PARLANCE: &str = "async (site, model) => {
+const PARLANCE: &str = "async (site, model, parallel) => {
     const { Parlance } = await import(site + 'parlance.js');
     const begun = performance.now();
     const phases = {};
@@ -143,6 +150,7 @@ const PARLANCE: &str = "async (site, model) => {
         Object.assign(phases[phase], { to: performance.now(), bytes: done });
     };
     const engine = await Parlance.create({ onProgress: note });
+    await engine.configure({ parallel });
     const info = await engine.load(model, { contextTokens: 2048 });
     const loaded = performance.now();
     window.engine = {
@@ -246,7 +254,7 @@ fn first_visits(
             let page = session.open(&format!("{blank}?visit-{visit}"))?;
             page.show()?;
             page.evaluate(FORGET)?;
-            page.evaluate(&format!("({start})({site:?}, {model:?})"))?;
+            page.evaluate(&format!("({start})({site:?}, {model:?}, {})", arguments.parallel()))?;
             own.extend(page.evaluate("window.engine.ready")?.as_f64());
             page.close()?;
         }
@@ -331,7 +339,7 @@ fn measure(
     start: &str,
     [site, model]: [&str; 2],
 ) -> Result<Vec<Value>, Error> {
-    let begin = format!("({start})({site:?}, {model:?})");
+    let begin = format!("({start})({site:?}, {model:?}, {})", arguments.parallel());
     let page = session.open(blank)?;
     page.show()?;
     page.evaluate(&begin)?;

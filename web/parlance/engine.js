@@ -118,10 +118,10 @@ export class Parlance {
   /**
    * `idleUnloadSeconds` unloads models after that time without a request; `budgetBytes` limits the memory of all models together;
    * `device` ("auto", "gpu" or "cpu") is the device that models loaded from now on run on; `kvCache` ("f16", or "q8" for about half the
-   * memory) is the format of the KV cache on a GPU.
+   * memory) is the format of the KV cache on a GPU; `parallel` (4, at most 16) is how many answers a model computes together.
    */
-  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16" }) {
-    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device, kv_cache: kvCache };
+  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16", parallel = null }) {
+    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device, kv_cache: kvCache, parallel };
     await this.#connection.post({ type: "configure", settings });
   }
 

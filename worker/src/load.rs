@@ -38,8 +38,8 @@ use crate::{address, device};
 /// Seconds between two progress events.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
 
-/// How many answers beside one are computed together at most: those of a few tabs, or of a request's `n`.
-const FURTHER_SEQUENCES: u32 = 3;
+/// How many answers are computed together at most by default: those of a few tabs, or of a request's `n`.
+const PARALLEL: u32 = 4;
 /// Bytes that the memory of these may take on a GPU, unless a quarter of the model's size is more.
 const GPU_SPARE_BYTES: u64 = 256 << 20;
 /// The same on the CPU, where the wasm memory has to do for everything. It keeps twice as many bytes per token.
@@ -212,7 +212,7 @@ impl Load<'_> {
         context_tokens: Option<u32>,
     ) -> Result<(Loader, Files), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
-        let further_sequences = FURTHER_SEQUENCES;
+        let further_sequences = self.options.parallel.unwrap_or(PARALLEL).saturating_sub(1);
         let options = LoaderOptions { context_tokens, cache, further_sequences, ..LoaderOptions::default() };
         let [part] = parts else { return self.stream_parts(choice, parts, options).await };
         if is_ggml_name(&part.name()) {

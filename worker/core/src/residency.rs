@@ -34,11 +34,13 @@ pub struct ComputeOptions {
     pub device: DeviceChoice,
     /// The format of the KV cache.
     pub kv_cache: KvCache,
+    /// How many answers it computes together at most.
+    pub parallel: Option<u32>,
 }
 
 impl From<Settings> for ComputeOptions {
-    fn from(Settings { device, kv_cache, .. }: Settings) -> Self {
-        Self { device, kv_cache }
+    fn from(Settings { device, kv_cache, parallel, .. }: Settings) -> Self {
+        Self { device, kv_cache, parallel }
     }
 }
 

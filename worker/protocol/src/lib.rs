@@ -257,6 +257,8 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// The format of their KV cache.
     pub kv_cache: KvCache,
+    /// How many answers a model computes together at most, up to 16, each with a context of its own; 4 if absent.
+    pub parallel: Option<u32>,
 }
 
 /// The key of the request in a message to the worker.
