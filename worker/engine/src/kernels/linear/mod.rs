@@ -291,7 +291,8 @@ impl Linear {
     /// them.
     fn has_weights_first(&self) -> bool {
         let LinearTuning { lanes, steps, pairs, tokens, prefetch, .. } = self.tuning;
-        steps == 1 && if tokens > 1 { prefetch } else { pairs == 1 && self.cols / 32 <= 2 * lanes }
+        let holds_them = if tokens > 1 { prefetch } else { pairs == 1 && self.cols / 32 <= 2 * lanes };
+        steps == 1 && holds_them
     }
 
     /// Declares what only `matvec_integers.wgsl` uses.
