@@ -167,7 +167,7 @@ fn sequences_do_not_affect_each_other() {
 #[test]
 fn tokens_of_a_step_share_weights_on_a_graphics_card() {
     // All tokens of a workgroup take the place of its first, which only matters if it has several.
-    let damage = |_: &Shader, text: String| text.replace("first_token(z) + token", "first_token(z)");
+    let damage: fn(&Shader, String) -> String = |_, text| text.replace("first_token(z) + token", "first_token(z)");
     block_on(async {
         let options = GpuOptions { edit_kernels: Some(damage), ..GpuOptions::default() };
         let damaged = as_on_hardware(&Gpu::new(options).await.unwrap(), Tiles::Shared);
