@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::kernels::linear::{LinearTuning, Tiles};
 use parlance_engine::runtime::{Gpu, GpuOptions, Tuning};
 
 /// Choices from `NAME=VALUE,...`.
@@ -31,6 +31,8 @@ fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Er
             tuning.prefill_large.prefetch = value != 0;
             tuning.prefill_narrow.prefetch = value != 0;
         }
+        "several.prefetch" => tuning.several.prefetch = value != 0,
+        "several_narrow.prefetch" => tuning.several_narrow.prefetch = value != 0,
         "prefill_large.tiles" => {
             tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Packed, Tiles::Cooperative]
                 .get(value as usize)
@@ -42,15 +44,16 @@ fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Er
 }
 
 fn number<'t>(tuning: &'t mut Tuning, name: &str) -> Result<&'t mut u32, Box<dyn Error>> {
-    if let Some(field) = name.strip_prefix("decode_integers.") {
-        let layout = tuning.decode_integers.as_mut().ok_or("set decode.integers=1 first")?;
-        return Ok(match field {
-            "workgroup" => &mut layout.workgroup,
-            "lanes" => &mut layout.lanes,
-            "steps" => &mut layout.steps,
-            "pairs" => &mut layout.pairs,
-            _ => return Err(format!("unknown parameter {name}").into()),
-        });
+    if let Some((layout, field)) = name.split_once('.') {
+        let layout = match layout {
+            "decode_integers" => Some(tuning.decode_integers.as_mut().ok_or("set decode.integers=1 first")?),
+            "several" => Some(&mut tuning.several),
+            "several_narrow" => Some(&mut tuning.several_narrow),
+            _ => None,
+        };
+        if let Some(layout) = layout {
+            return number_of(layout, field).ok_or_else(|| format!("unknown parameter {name}").into());
+        }
     }
     Ok(match name {
         "decode.workgroup" => &mut tuning.decode.workgroup,
@@ -68,6 +71,7 @@ fn number<'t>(tuning: &'t mut Tuning, name: &str) -> Result<&'t mut u32, Box<dyn
         "prefill_narrow.row_groups" => &mut tuning.prefill_narrow.row_groups,
         "narrow_tokens" => &mut tuning.narrow_tokens,
         "few_tokens" => &mut tuning.few_tokens,
+        "matvec_tokens" => &mut tuning.matvec_tokens,
         "activation_mib" => &mut tuning.activation_mib,
         "attention_workgroup" => &mut tuning.attention_workgroup,
         "attention_splits.middle" => &mut tuning.attention_splits[1].splits,
@@ -84,5 +88,17 @@ fn number<'t>(tuning: &'t mut Tuning, name: &str) -> Result<&'t mut u32, Box<dyn
         "few_threads" => &mut tuning.few_threads,
         "projected_weights" => &mut tuning.projected_weights,
         _ => return Err(format!("unknown parameter {name}").into()),
+    })
+}
+
+/// A number of the layout for several lanes.
+fn number_of<'t>(layout: &'t mut LinearTuning, field: &str) -> Option<&'t mut u32> {
+    Some(match field {
+        "workgroup" => &mut layout.workgroup,
+        "lanes" => &mut layout.lanes,
+        "steps" => &mut layout.steps,
+        "pairs" => &mut layout.pairs,
+        "tokens" => &mut layout.tokens,
+        _ => return None,
     })
 }

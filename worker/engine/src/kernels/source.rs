@@ -101,6 +101,7 @@ const FILES: &[(&str, &str)] = &[
     ("linear/product_bindings.wgsl", include_str!("linear/product_bindings.wgsl")),
     ("linear/quantise.wgsl", include_str!("linear/quantise.wgsl")),
     ("linear/rounded.wgsl", include_str!("linear/rounded.wgsl")),
+    ("linear/several_tokens.wgsl", include_str!("linear/several_tokens.wgsl")),
     ("linear/tile.wgsl", include_str!("linear/tile.wgsl")),
     ("linear/tiled.wgsl", include_str!("linear/tiled.wgsl")),
     ("linear/tiled_packed.wgsl", include_str!("linear/tiled_packed.wgsl")),

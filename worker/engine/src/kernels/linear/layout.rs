@@ -5,7 +5,7 @@ use crate::kernels::Shader;
 /// How products for many tokens share loaded data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tiles {
-    /// Each thread loads its own (`linear.wgsl`), or there is only one token.
+    /// Each thread loads its own (`linear.wgsl`), or several lanes share the inputs of one token or a few.
     None,
     /// Through workgroup memory (`tiled.wgsl`). [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are per thread.
     Shared,
@@ -41,13 +41,13 @@ pub struct LinearTuning {
     /// Threads in a workgroup; a power of two.
     pub workgroup: u32,
     /// Number of threads that share a pair of rows; a power of two, at most `workgroup`. More than one selects
-    /// `matvec.wgsl` or `matvec_integers.wgsl`, which are for single tokens.
+    /// `matvec.wgsl` or `matvec_integers.wgsl`, which are for one token or a few.
     pub lanes: u32,
     /// Blocks of 32 columns per tile of the input that each lane takes if there are several lanes.
     pub steps: u32,
     /// Pairs of rows per thread.
     pub pairs: u32,
-    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`].
+    /// Tokens per thread; an even number in [`Tiles::Shared`] and [`Tiles::Packed`], a power of two with several lanes.
     pub tokens: u32,
     /// How threads share loaded data.
     pub tiles: Tiles,
@@ -62,7 +62,8 @@ pub struct LinearTuning {
     pub integers: bool,
     /// Several lanes read the format's codebook, if it has one and there is room, from workgroup memory.
     pub shared_codebook: bool,
-    /// Products on matrix units load the blocks of the next step while they multiply.
+    /// Products on matrix units load the blocks of the next step while they multiply; several lanes load those of
+    /// several tokens' only step before they wait for the inputs.
     pub prefetch: bool,
 }
 

@@ -5,9 +5,12 @@
 // A vec4 of quants holds SPAN blocks, a unit. A lane takes UNITS of them per tile, so that it loads no quants twice, and
 // loads what a tile needs before the input has arrived: integers take few registers.
 //
-// Grid and constants: those of `matvec.wgsl`, but SPAN and UNITS instead of STEPS.
+// Grid and constants, and what SEVERAL_TOKENS does: those of `matvec.wgsl`, but SPAN and UNITS instead of STEPS.
 #include "linear/product_bindings.wgsl"
 #include "linear/vector_input.wgsl"
+#ifdef SEVERAL_TOKENS
+#include "linear/several_tokens.wgsl"
+#endif
 #include "linear/integer_tile.wgsl"
 #include "shared/span_sum.wgsl"
 
@@ -19,8 +22,13 @@ const WORDS: u32 = 4u / SPAN;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first_pair = ((group.y * GRID_X + group.x) * (WORKGROUP / LANES) + thread / LANES) * THREAD_PAIRS;
     let lane = thread % LANES;
+#ifdef SEVERAL_TOKENS
+    // That of the input that the thread loads.
+    let token = slot_of(group.z, thread / LOADERS);
+#else
     // The grid has exactly as many, as in `matvec.wgsl`.
     let token = group.z;
+#endif
     var expert_row = 0u;
 #ifdef EXPERTS
     expert_row = experts[token] * ROWS;
@@ -28,7 +36,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     #repeat p THREAD_PAIRS
     let pair_rows$p = pair_rows(min(first_pair + $pu, PAIRS - 1u));
     let rows$p = (expert_row + pair_rows$p) * ROW_UNITS;
-    var sum$p = vec2<f32>(0.0);
+    #repeat t TOKENS
+    var sum$p_$t = vec2<f32>(0.0);
+    #end
     #end
     let x_base = token / X_SHARE * BLOCKS * 8u;
     var square = 0.0;
@@ -62,24 +72,44 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let words_b$p = vec2<u32>(b$s_$p[$bu * WORDS], b$s_$p[$bu * WORDS + WORDS - 1u]);
                 let codes_a$p = codes_of(words_a$p, head_a$s_$p_$b, (rows$p.x + unit$s) * SPAN + $bu);
                 let codes_b$p = codes_of(words_b$p, head_b$s_$p_$b, (rows$p.y + unit$s) * SPAN + $bu);
-                sum$p += vec2<f32>(tile_product(codes_a$p, place), tile_product(codes_b$p, place));
+#ifdef SEVERAL_TOKENS
+#else
+                sum$p_0 += vec2<f32>(tile_product(codes_a$p, place), tile_product(codes_b$p, place));
+#endif
                 #end
+#ifdef SEVERAL_TOKENS
+                #repeat t TOKENS
+                let place$t = $tu * TILE_BLOCKS + place;
+                #repeat p THREAD_PAIRS
+                sum$p_$t += vec2<f32>(tile_product(codes_a$p, place$t), tile_product(codes_b$p, place$t));
+                #end
+                #end
+#endif
             }
             #end
         }
         #end
     }
 
+#ifdef SEVERAL_TOKENS
+    #repeat t TOKENS
+    #repeat p THREAD_PAIRS
+    keep_total($tu, $pu, sum$p_$t, thread);
+    #end
+    #end
+    finish_tokens(group, square, thread);
+#else
     var scale = 1.0;
 #ifdef NORM
     scale = inverseSqrt(sum_over_all(square, thread) / f32(COLS) + EPS);
 #endif
     #repeat p THREAD_PAIRS
     {
-        let sum = sum_over(sum$p, thread, LANES);
+        let sum = sum_over(sum$p_0, thread, LANES);
         if (lane == 0u && first_pair + $pu < PAIRS) {
             finish_pair(token, first_pair + $pu, sum * scale);
         }
     }
     #end
+#endif
 }

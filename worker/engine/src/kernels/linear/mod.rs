@@ -125,7 +125,7 @@ pub struct Linear {
     pub experts: Option<ExpertRows>,
     /// Each head has its own rows and its own input; not with experts or tiles.
     pub heads: Option<HeadRows>,
-    /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
+    /// The input is one token's attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
     /// Operations fused after the product.
     pub epilogue: Epilogue,
@@ -272,21 +272,27 @@ impl Linear {
         (16 * group.blocks / group.quants) as u32
     }
 
-    /// Whether workgroups copy the format's codebook to their memory: there is one, and it fits beside the input's tile
+    /// Whether workgroups copy the format's codebook to their memory: there is one, and it fits beside the inputs' tile
     /// and sums of threads.
     fn shares_codebook(&self) -> bool {
         let Some(codebook) = Codebook::of(self.tensor_type).filter(|_| self.tuning.shared_codebook) else {
             return false;
         };
-        let LinearTuning { workgroup, lanes, steps, subgroup, integers, .. } = self.tuning;
+        let LinearTuning { workgroup, lanes, steps, tokens, subgroup, integers, .. } = self.tuning;
         let tile_bytes = if integers { 44 * lanes * steps.max(self.span()) } else { 128 * (lanes * steps + 1) };
+        // With several tokens also all products, and the norm's factors.
+        let result_bytes = if tokens > 1 { 8 * self.tuning.tile()[0] + 4 } else { 0 };
         let sum_bytes = 8 * (workgroup / subgroup.min(workgroup));
-        4 * codebook.word_count() as u32 + tile_bytes + sum_bytes <= LEAST_WORKGROUP_BYTES
+        let bytes = 4 * codebook.word_count() as u32 + tokens * (tile_bytes + result_bytes) + sum_bytes;
+        bytes <= LEAST_WORKGROUP_BYTES
     }
 
-    /// Whether threads have so few weights that they can hold them until the input has arrived.
+    /// Whether threads load weights before the input has arrived: with one token if they have so few that they can hold
+    /// them.
     fn has_weights_first(&self) -> bool {
-        self.tuning.steps == 1 && self.tuning.pairs == 1 && self.cols / 32 <= 2 * self.tuning.lanes
+        let LinearTuning { lanes, steps, pairs, tokens, prefetch, .. } = self.tuning;
+        let holds_them = if tokens > 1 { prefetch } else { pairs == 1 && self.cols / 32 <= 2 * lanes };
+        steps == 1 && holds_them
     }
 
     /// Declares what only `matvec_integers.wgsl` uses.
@@ -296,6 +302,7 @@ impl Linear {
         let span = self.span();
         self.tuning
             .declare_subgroups(Shader::new("linear/matvec_integers.wgsl"))
+            .define_if(self.tuning.tokens > 1, "SEVERAL_TOKENS")
             .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
             .constant("LANES", self.tuning.lanes)
             .constant("SPAN", span)
@@ -304,19 +311,23 @@ impl Linear {
 
     /// Declares what only `matvec.wgsl` and `matvec_integers.wgsl` use.
     fn matvec(&self) -> Shader {
-        debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
+        let LinearTuning { workgroup, lanes, steps, tokens, .. } = self.tuning;
+        debug_assert!(tokens == 1 || self.experts.is_none(), "each token has its own rows");
+        debug_assert!(tokens == 1 || self.merge.is_none(), "parts are those of one token");
+        debug_assert!(workgroup.is_multiple_of(tokens), "as many threads load the input of each token");
         if self.tuning.integers {
             return self.matvec_integers();
         }
         let shader = self
             .tuning
             .declare_subgroups(Shader::new("linear/matvec.wgsl"))
+            .define_if(tokens > 1, "SEVERAL_TOKENS")
             .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
             .define_if(self.merge.is_some(), "MERGE")
             .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
-            .constant("LANES", self.tuning.lanes)
-            .constant("STEPS", self.tuning.steps)
-            .constant("TILE_LOADS", tile_loads(self.tuning.lanes * self.tuning.steps, self.tuning.workgroup));
+            .constant("LANES", lanes)
+            .constant("STEPS", steps)
+            .constant("TILE_LOADS", tile_loads(lanes * steps, workgroup / tokens));
         match self.merge {
             Some(parts) => shader.constant("SPLITS", parts.splits).constant("VALUE_DIM", parts.value_dim),
             None => shader,
@@ -336,9 +347,9 @@ pub fn halve(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
     (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
-/// Number of 4-element vectors per thread when a workgroup loads a tile of `blocks` input blocks.
-pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
-    (8 * blocks).div_ceil(workgroup)
+/// Number of 4-element vectors per thread when so many threads load a tile of `blocks` input blocks.
+pub(super) fn tile_loads(blocks: u32, threads: u32) -> u32 {
+    (8 * blocks).div_ceil(threads)
 }
 
 /// Converts the inputs of a packed product, `inputs` per token with `cols` columns each, to integers, after an RMS norm

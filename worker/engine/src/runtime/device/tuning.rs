@@ -28,6 +28,15 @@ pub struct Tuning {
     pub decode_integers: Option<LinearTuning>,
     /// Products of large matrices for batches of tokens.
     pub prefill_large: LinearTuning,
+    /// Steps of at most this many tokens, to verify a draft or one of each of several sequences, have products like
+    /// single tokens; larger ones have those of batches.
+    pub matvec_tokens: u32,
+    /// Those products for two tokens or more, whose weights are loaded once for as many as a thread computes. `tokens` is
+    /// the most; with fewer, tiles have more steps.
+    pub several: LinearTuning,
+    /// The same with matrices of so few rows that [`Tuning::several`] would use fewer threads than
+    /// [`Tuning::few_threads`].
+    pub several_narrow: LinearTuning,
     /// In prompt batches of at most this many tokens, experts' products have the layout for single tokens: so few tokens
     /// per expert would leave tiles mostly empty.
     pub few_tokens: u32,
@@ -76,7 +85,8 @@ impl Tuning {
         Self::for_adapter(false, subgroup_min_size)
     }
 
-    /// Adds tiles for large products; `best` is the best kind that the adapter supports.
+    /// Adds tiles for large products, and products of more tokens at once; `best` is the best kind of tiles that the
+    /// adapter supports.
     #[must_use]
     pub fn with_tiles(self, workgroup_memory_bytes: u32, best: Tiles) -> Self {
         if workgroup_memory_bytes < SHARED_TILE_BYTES || self.large_matrix == u64::MAX {
@@ -84,6 +94,7 @@ impl Tuning {
         }
         let shared =
             LinearTuning { workgroup: 128, lanes: 1, pairs: 4, tokens: 8, tiles: Tiles::Shared, ..self.prefill };
+        let tuning = self.with_eight_tokens(workgroup_memory_bytes);
         if best == Tiles::Cooperative && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
             let prefill_large = LinearTuning {
                 workgroup: COOPERATIVE_WORKGROUP,
@@ -96,10 +107,21 @@ impl Tuning {
             // Such an adapter needs many tokens to stay busy with attention over long prompts.
             // As many rows as threads have blocks to load, and as few tokens as a matrix has.
             let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
-            return Self { prefill_large, prefill_narrow, narrow_tokens: 16, prefill_batch: 2048, ..self };
+            return Self { prefill_large, prefill_narrow, narrow_tokens: 16, prefill_batch: 2048, ..tuning };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
-        Self { prefill_large, prefill_batch: 512, ..self }
+        Self { prefill_large, prefill_batch: 512, ..tuning }
+    }
+
+    /// Up to eight tokens at once, whose inputs need at least [`SHARED_TILE_BYTES`] of workgroup memory.
+    fn with_eight_tokens(self, workgroup_memory_bytes: u32) -> Self {
+        let several = LinearTuning { tokens: 8, ..self.several };
+        let mut several_narrow = LinearTuning { tokens: 8, ..self.several_narrow };
+        if workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
+            // As many rows of a workgroup share the inputs, but each has twice as many threads.
+            several_narrow = LinearTuning { workgroup: 256, lanes: 32, ..several_narrow };
+        }
+        Self { several, several_narrow, ..self }
     }
 
     /// Default layout for an adapter, chosen by benchmarks.
@@ -123,6 +145,12 @@ impl Tuning {
         let (workgroup, pairs) = if is_software { (8, 4) } else { (64, 1) };
         let prefill = LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, ..decode };
         let (prefill_batch, attention_workgroup) = if is_software { (16, 32) } else { (256, 256) };
+        // Inputs of four tokens fit any device's workgroup memory.
+        let several = if is_software {
+            decode
+        } else {
+            LinearTuning { workgroup: 256, lanes: 16, pairs: 2, tokens: 4, ..decode }
+        };
         let steps = if is_software { [(0, 1), (256, 2), (u32::MAX, 2)] } else { [(0, 1), (64, 8), (1024, 32)] };
         Self {
             decode,
@@ -134,6 +162,9 @@ impl Tuning {
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
             decode_integers: None,
             prefill_large: prefill,
+            matvec_tokens: if is_software { 0 } else { 16 },
+            several,
+            several_narrow: LinearTuning { workgroup: several.workgroup / 2, pairs: 1, prefetch: true, ..several },
             few_tokens: if is_software { 0 } else { 32 },
             prefill_narrow: prefill,
             narrow_tokens: 0,
@@ -185,6 +216,7 @@ impl Tuning {
             decode_large: decode,
             decode_integers: None,
             prefill_large: prefill,
+            matvec_tokens: 0,
             narrow_tokens: 0,
             large_matrix: u64::MAX,
             attention_splits: self.attention_splits.map(|step| AttentionSplits { splits: 1, ..step }),
@@ -209,8 +241,25 @@ impl Tuning {
         self.attention_splits.iter().rposition(|step| step.from as usize <= position).unwrap_or(0)
     }
 
-    /// The layout for a matrix of this shape: `base`, or one for large matrices.
+    /// The layout of products in a step of `count` tokens.
+    pub fn step(&self, count: u32) -> LinearTuning {
+        match count.next_power_of_two().min(self.several.tokens) {
+            _ if count > self.matvec_tokens => self.prefill,
+            1 => self.decode,
+            tokens => LinearTuning { tokens, ..self.several },
+        }
+    }
+
+    /// The number of tokens in a step whose logits need room, if there is memory for so many sequences.
+    pub fn step_rows(&self, sequences: u32) -> u32 {
+        self.prefill.tokens.max(self.matvec_tokens.min(sequences))
+    }
+
+    /// The layout for a matrix of this shape: `base`, or one for large matrices, or for several tokens.
     pub fn linear(&self, base: LinearTuning, rows: u32, cols: u32) -> LinearTuning {
+        if base.has_lanes() && base.tokens > 1 {
+            return self.several_tokens(base.tokens, rows, cols);
+        }
         if !self.is_large(rows, cols) {
             return base;
         }
@@ -228,12 +277,20 @@ impl Tuning {
         }
     }
 
+    /// The layout of up to so many tokens at once. The fewer they are, the more blocks of each a tile has room for.
+    fn several_tokens(&self, tokens: u32, rows: u32, cols: u32) -> LinearTuning {
+        let layout = if self.has_few_threads(self.several, rows) { self.several_narrow } else { self.several };
+        let tokens = tokens.min(layout.tokens);
+        let steps = (layout.steps * layout.tokens / tokens).min((cols / 32).div_ceil(layout.lanes));
+        LinearTuning { tokens, steps, ..layout }
+    }
+
     /// The layout for a matrix of this format and shape whose products are those of integers; `None` if they are not.
     pub fn integers(&self, base: LinearTuning, format: TensorType, rows: u32, cols: u32) -> Option<LinearTuning> {
-        let layout = self.decode_integers.filter(|_| base == self.decode && self.is_large(rows, cols))?;
+        let layout = self.decode_integers.filter(|_| base.has_lanes() && self.is_large(rows, cols))?;
         // More lanes would need more of the input at once.
         let pairs = if self.has_few_threads(layout, rows) { 1 } else { layout.pairs };
-        has_codes(format).then_some(LinearTuning { pairs, ..layout })
+        has_codes(format).then_some(LinearTuning { pairs, tokens: base.tokens, ..layout })
     }
 
     fn is_large(&self, rows: u32, cols: u32) -> bool {
@@ -275,6 +332,33 @@ mod tests {
         assert_eq!(tiled.linear(tiled.prefill, 19_456, 2560).tiles, Tiles::Shared);
         assert_eq!(tiled.linear(tiled.prefill, 576, 576), tiled.prefill);
         assert_eq!(tuning.with_tiles(16 << 10, Tiles::Cooperative), tuning);
+    }
+
+    #[test]
+    fn steps_of_several_tokens_load_weights_once_for_a_power_of_two() {
+        let small = Tuning::for_adapter(false, Some(32));
+        let tuning = small.with_tiles(48 << 10, Tiles::Shared);
+        assert_eq!(tuning.step(1), tuning.decode);
+        assert_eq!([2, 3, 5, 8, 16].map(|count| tuning.step(count).tokens), [2, 4, 8, 8, 8]);
+        assert_eq!([2, 3, 5, 16].map(|count| small.step(count).tokens), [2, 4, 4, 4]);
+        assert_eq!(tuning.step(17), tuning.prefill);
+        assert_eq!(Tuning { matvec_tokens: 4, ..tuning }.step(5), tuning.prefill);
+        for other in [tuning.plain(), Tuning::for_adapter(true, None)] {
+            assert_eq!((other.step(1), other.step(8)), (other.prefill, other.prefill));
+        }
+        // Many rows, few rows, few columns; with a tile that is as large for fewer tokens.
+        let shape = |count, rows, cols| {
+            let LinearTuning { lanes, steps, pairs, tokens, .. } = tuning.linear(tuning.step(count), rows, cols);
+            [lanes, steps, pairs, tokens]
+        };
+        assert_eq!(shape(8, 19_456, 2560), [16, 1, 2, 8]);
+        assert_eq!(shape(2, 19_456, 2560), [16, 4, 2, 2]);
+        assert_eq!(shape(3, 2560, 9728), [32, 2, 1, 4]);
+        assert_eq!(shape(2, 576, 576), [32, 1, 1, 2]);
+        let integers = tuning.with_integers();
+        let layout = integers.integers(integers.step(4), TensorType::Q1_0, 28_672, 4096);
+        assert_eq!(layout.map(|layout| (layout.integers, layout.tokens)), Some((true, 4)));
+        assert_eq!([1, 12, 100].map(|sequences| tuning.step_rows(sequences)), [8, 12, 16]);
     }
 
     #[test]

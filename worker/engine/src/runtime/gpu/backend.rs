@@ -30,7 +30,7 @@ impl Decoder for GpuDecoder {
     }
 
     fn max_logit_rows(&self) -> usize {
-        self.gpu.tuning().prefill.tokens as usize
+        self.logit_rows()
     }
 
     fn max_batch_len(&self) -> usize {
@@ -104,7 +104,7 @@ impl Decoder for GpuDecoder {
     async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>> {
         debug_assert!(ids.len() <= self.max_choices(), "the buffers have room for them");
         let (position, step) = (self.answer.position(), self.answer.step());
-        let layers = self.verification_program()?;
+        let layers = self.verification_program(ids.len())?;
         self.feed_batch(position, step, ids);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
