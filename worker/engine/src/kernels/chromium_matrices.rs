@@ -94,12 +94,11 @@ impl Tile {
             "fn {name}_at(index: u32) -> {vector} {{ let at = {VECTOR_LEN}u * index; return {vector}({}); }}",
             elements.join(", "),
         );
-        let assignments: String =
-            elements.iter().zip(["x", "y", "z", "w"]).map(|(own, part)| format!(" {own} = value.{part};")).collect();
-        let _ = writeln!(
-            functions,
-            "fn {name}_put(index: u32, value: {vector}) {{ let at = {VECTOR_LEN}u * index;{assignments} }}",
-        );
+        let _ = write!(functions, "fn {name}_put(index: u32, value: {vector}) {{ let at = {VECTOR_LEN}u * index;");
+        for (element, part) in elements.iter().zip(["x", "y", "z", "w"]) {
+            let _ = write!(functions, " {element} = value.{part};");
+        }
+        functions.push_str(" }\n");
         let (before, after) = text.split_once(&declaration).unwrap_or((text, ""));
         let after: String = after.lines().map(|line| self.with_calls(line) + "\n").collect();
         format!("{before}{functions}{after}")
@@ -125,15 +124,12 @@ impl Tile {
         while let Some((before, after)) = rest.split_once(&format!("{name}[")) {
             // Part of a longer name, or the address of a matrix.
             let is_other = before.ends_with(|last: char| last.is_alphanumeric() || last == '_' || last == '&');
-            match split_at_end(after, ']').filter(|_| !is_other) {
-                Some((index, after)) => {
-                    let _ = write!(own, "{before}{name}_at({index})");
-                    rest = after;
-                }
-                None => {
-                    let _ = write!(own, "{before}{name}[");
-                    rest = after;
-                }
+            if let Some((index, after)) = split_at_end(after, ']').filter(|_| !is_other) {
+                let _ = write!(own, "{before}{name}_at({index})");
+                rest = after;
+            } else {
+                let _ = write!(own, "{before}{name}[");
+                rest = after;
             }
         }
         own + rest

@@ -282,7 +282,7 @@ impl Tuning {
         let layout = if self.has_few_threads(self.several, rows) { self.several_narrow } else { self.several };
         let tokens = tokens.min(layout.tokens);
         let steps = (layout.steps * layout.tokens / tokens).min((cols / 32).div_ceil(layout.lanes));
-        LinearTuning { tokens, steps, ..layout }
+        LinearTuning { steps, tokens, ..layout }
     }
 
     /// The layout for a matrix of this format and shape whose products are those of integers; `None` if they are not.
