@@ -1,12 +1,12 @@
 // 32 weights of IQ1_S and IQ1_M, whose quants hold a word per block, the low bytes of four indices. The codebook
 // precedes the scales: a word per eight weights of -1, 0 or 1, as nibbles that are one larger, as in Q4_0: w = scale (q
-// - 1 ± 1/8). The format defines `load_head`, and `shifts_of`, what a head says.
+// - 1 ± 1/8). The format defines `shifts_of`, what the words of `load_own` and `load_common` say.
 const CODEBOOK_WORDS: u32 = 2048u;
 // Integers are 8 (q - 1 ± 1/8), and this.
 const CENTRE: i32 = 9;
 #include "formats/block.wgsl"
-#include "formats/codebook.wgsl"
 #include "formats/codes.wgsl"
+#include "formats/entries_of_one_word.wgsl"
 #include "formats/nibbles.wgsl"
 #include "formats/one_word.wgsl"
 
@@ -24,16 +24,11 @@ struct Shifts {
 fn entries(word: u32, high: vec4<u32>) -> vec4<u32> {
     let low = vec4<u32>(word & 0xffu, (word >> 8u) & 0xffu, (word >> 16u) & 0xffu, word >> 24u);
     let index = low | (high & vec4<u32>(0x700u));
-    return vec4<u32>(
-        codebook_word(index.x),
-        codebook_word(index.y),
-        codebook_word(index.z),
-        codebook_word(index.w),
-    );
+    return vec4<u32>(load_entry(index.x), load_entry(index.y), load_entry(index.z), load_entry(index.w));
 }
 
 fn load_block(block: u32) -> Block {
-    let shifts = shifts_of(load_head(block), block);
+    let shifts = shifts_of(load_own(block), load_common(block), block);
     let q = entries(load_word(block), shifts.high);
     let offset = shifts.scale.xxyy * select(vec4<f32>(-0.875), vec4<f32>(-1.125), shifts.is_lower);
     let s0 = shifts.scale.x * BYTE_SCALE;
@@ -50,8 +45,8 @@ fn load_block(block: u32) -> Block {
     );
 }
 
-fn codes_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Codes {
-    let shifts = shifts_of(head, block);
+fn codes_of(words: vec2<u32>, own: u32, scale_words: vec4<u32>, block: u32) -> Codes {
+    let shifts = shifts_of(own, scale_words, block);
     let q = entries(words.x, shifts.high);
     let lift = select(vec4<u32>(0x02020202u), vec4<u32>(0u), shifts.is_lower);
     let low = ((q << vec4<u32>(3u)) & vec4<u32>(0x18181818u)) | lift;

@@ -292,31 +292,35 @@ impl Linear {
     /// Declares what only `matvec_integers.wgsl` uses.
     fn matvec_integers(&self) -> Shader {
         debug_assert!(has_codes(self.tensor_type), "the format has codes");
-        debug_assert!(self.merge.is_none() && self.heads.is_none(), "the kernel rounds whole inputs");
+        debug_assert!(self.heads.is_none(), "the kernel rounds whole inputs");
+        let LinearTuning { workgroup, lanes, steps, subgroup, .. } = self.tuning;
         let span = self.span();
-        self.tuning
-            .declare_subgroups(Shader::new("linear/matvec_integers.wgsl"))
-            .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
-            .constant("LANES", self.tuning.lanes)
+        let units = (steps / span).max(1);
+        Shader::new("linear/matvec_integers.wgsl")
+            .define_if(subgroup >= 4, "SHUFFLE_FOURS")
             .constant("SPAN", span)
-            .constant("UNITS", (self.tuning.steps / span).max(1))
+            .constant("UNITS", units)
+            .constant("TILE_LOADS", (4 * lanes * units * span).div_ceil(workgroup))
     }
 
     /// Declares what only `matvec.wgsl` and `matvec_integers.wgsl` use.
     fn matvec(&self) -> Shader {
         debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
-        if self.tuning.integers {
-            return self.matvec_integers();
-        }
+        let shader = if self.tuning.integers {
+            self.matvec_integers()
+        } else {
+            let LinearTuning { workgroup, lanes, steps, .. } = self.tuning;
+            Shader::new("linear/matvec.wgsl")
+                .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
+                .constant("STEPS", steps)
+                .constant("TILE_LOADS", tile_loads(lanes * steps, workgroup))
+        };
         let shader = self
             .tuning
-            .declare_subgroups(Shader::new("linear/matvec.wgsl"))
+            .declare_subgroups(shader)
             .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
             .define_if(self.merge.is_some(), "MERGE")
-            .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
-            .constant("LANES", self.tuning.lanes)
-            .constant("STEPS", self.tuning.steps)
-            .constant("TILE_LOADS", tile_loads(self.tuning.lanes * self.tuning.steps, self.tuning.workgroup));
+            .constant("LANES", self.tuning.lanes);
         match self.merge {
             Some(parts) => shader.constant("SPLITS", parts.splits).constant("VALUE_DIM", parts.value_dim),
             None => shader,
