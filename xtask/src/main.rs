@@ -2,6 +2,7 @@
 
 mod browser;
 mod check;
+mod compared_model;
 mod dependencies;
 mod documents;
 mod embedding_model;
@@ -40,6 +41,7 @@ cargo xtask COMMAND
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
   model FILE   describe a GGUF file and say whether it will run
   compare-documents  compare the text of documents with pdftotext's and LibreOffice's
+  compare-model  compare greedy answers of a model of 1.5 billion weights with llama.cpp's
   bench-search measure how well and how fast files of projects are searched
   soak         use the app for two hours (or --minutes N) and watch its memory
   tables       regenerate the tables in docs/models.md and docs/reliability.md from the last test run
@@ -68,6 +70,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
         "test" => test::run(arguments),
         "check" => check::run_all(),
         "compare-documents" => documents::compare(),
+        "compare-model" => compared_model::compare(),
         "bench-search" => documents::bench_search(),
         "soak" => test::soak(arguments),
         "tables" => tables::write_all(),

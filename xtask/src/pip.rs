@@ -10,18 +10,18 @@ use sha2::{Digest as _, Sha256};
 use crate::shell::{Error, command, exists, remove_folder, root, run};
 
 /// A package, pinned to a version.
-pub(crate) struct Package {
+pub(crate) struct Package<'a> {
     /// `name==version`.
-    pub(crate) requirement: &'static str,
+    pub(crate) requirement: &'a str,
     /// Folder in `target/` to extract it to.
-    pub(crate) folder: &'static str,
+    pub(crate) folder: &'a str,
 }
 
-impl Package {
+impl Package<'_> {
     /// Downloads and extracts the package, and returns the folder.
     pub(crate) fn extract(&self) -> Result<PathBuf, Error> {
         let python = python()?;
-        let folder = root().join("target").join(self.folder);
+        let folder = self.path();
         let io = |error: std::io::Error| {
             Error::new(format!("could not store {}: {error}", self.requirement), "free some disk space")
         };
@@ -42,7 +42,7 @@ impl Package {
 
     /// Installs the package and what it depends on in its folder, for `PYTHONPATH`.
     pub(crate) fn install(&self) -> Result<(), Error> {
-        let folder = root().join("target").join(self.folder);
+        let folder = self.path();
         // Otherwise files of another version would stay.
         remove_folder(&folder)?;
         let target = folder.display().to_string();
@@ -53,12 +53,17 @@ impl Package {
     /// Whether this version is installed in its folder.
     pub(crate) fn is_installed(&self) -> bool {
         let about = format!("{}.dist-info", self.requirement.replace("==", "-"));
-        root().join("target").join(self.folder).join(about).exists()
+        self.path().join(about).exists()
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> PathBuf {
+        root().join("target").join(self.folder)
     }
 }
 
 /// The name of the Python interpreter.
-fn python() -> Result<&'static str, Error> {
+pub(crate) fn python() -> Result<&'static str, Error> {
     let python = ["python3", "python"].into_iter().find(|python| exists(python));
     python.ok_or_else(|| Error::new("Python is not installed", "install Python 3 with pip"))
 }

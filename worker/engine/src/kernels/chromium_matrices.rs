@@ -100,8 +100,12 @@ impl Tile {
         }
         functions.push_str(" }\n");
         let (before, after) = text.split_once(&declaration).unwrap_or((text, ""));
-        let after: String = after.lines().map(|line| self.with_calls(line) + "\n").collect();
-        format!("{before}{functions}{after}")
+        let mut result = format!("{before}{functions}");
+        for line in after.lines() {
+            result.push_str(&self.with_calls(line));
+            result.push('\n');
+        }
+        result
     }
 
     /// A line whose accesses to vectors are calls of the functions.

@@ -58,7 +58,7 @@ pub struct LinearTuning {
     /// Prepend `enable subgroups;` (browsers require it, naga rejects it).
     pub subgroup_enable: bool,
     /// Several lanes multiply integers (`matvec_integers.wgsl`). Requires a format that supports it
-    /// ([`has_codes`](super::has_codes)), one input for all rows, and that it is not merged.
+    /// ([`has_codes`](super::has_codes)) and one input for all rows.
     pub integers: bool,
     /// Several lanes read the format's codebook, if it has one and there is room, from workgroup memory.
     pub shared_codebook: bool,
@@ -77,6 +77,14 @@ impl LinearTuning {
     #[must_use]
     pub fn per_head(self, cols: u32) -> Self {
         Self { lanes: self.lanes.min((cols / 32).next_power_of_two().max(2)), steps: 1, ..self }
+    }
+
+    /// The layout of integers for a matrix with few rows, of `cols` columns each: a thread has fewer of them, and as long
+    /// as every lane has four blocks, which a vec4 of quants may hold, only a part.
+    #[must_use]
+    pub fn with_more_threads(self, cols: u32) -> Self {
+        let can_double = cols / 32 >= 8 * self.lanes && 2 * self.lanes <= self.workgroup;
+        Self { pairs: 1, lanes: if can_double { 2 * self.lanes } else { self.lanes }, ..self }
     }
 
     /// Declares what `span_sum.wgsl` needs, except for the workgroup size.

@@ -298,36 +298,38 @@ impl Linear {
     /// Declares what only `matvec_integers.wgsl` uses.
     fn matvec_integers(&self) -> Shader {
         debug_assert!(has_codes(self.tensor_type), "the format has codes");
-        debug_assert!(self.merge.is_none() && self.heads.is_none(), "the kernel rounds whole inputs");
+        debug_assert!(self.heads.is_none(), "the kernel rounds whole inputs");
+        let LinearTuning { workgroup, lanes, steps, tokens, subgroup, .. } = self.tuning;
         let span = self.span();
-        self.tuning
-            .declare_subgroups(Shader::new("linear/matvec_integers.wgsl"))
-            .define_if(self.tuning.tokens > 1, "SEVERAL_TOKENS")
-            .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
-            .constant("LANES", self.tuning.lanes)
+        let units = (steps / span).max(1);
+        Shader::new("linear/matvec_integers.wgsl")
+            .define_if(subgroup >= 4, "SHUFFLE_FOURS")
             .constant("SPAN", span)
-            .constant("UNITS", (self.tuning.steps / span).max(1))
+            .constant("UNITS", units)
+            .constant("TILE_LOADS", (4 * lanes * units * span).div_ceil(workgroup / tokens))
     }
 
     /// Declares what only `matvec.wgsl` and `matvec_integers.wgsl` use.
     fn matvec(&self) -> Shader {
-        let LinearTuning { workgroup, lanes, steps, tokens, .. } = self.tuning;
+        let LinearTuning { workgroup, lanes, steps, tokens, integers, .. } = self.tuning;
         debug_assert!(tokens == 1 || self.experts.is_none(), "each token has its own rows");
         debug_assert!(tokens == 1 || self.merge.is_none(), "parts are those of one token");
         debug_assert!(workgroup.is_multiple_of(tokens), "as many threads load the input of each token");
-        if self.tuning.integers {
-            return self.matvec_integers();
-        }
+        let shader = if integers {
+            self.matvec_integers()
+        } else {
+            Shader::new("linear/matvec.wgsl")
+                .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
+                .constant("STEPS", steps)
+                .constant("TILE_LOADS", tile_loads(lanes * steps, workgroup / tokens))
+        };
         let shader = self
             .tuning
-            .declare_subgroups(Shader::new("linear/matvec.wgsl"))
+            .declare_subgroups(shader)
             .define_if(tokens > 1, "SEVERAL_TOKENS")
             .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
             .define_if(self.merge.is_some(), "MERGE")
-            .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
-            .constant("LANES", lanes)
-            .constant("STEPS", steps)
-            .constant("TILE_LOADS", tile_loads(lanes * steps, workgroup / tokens));
+            .constant("LANES", lanes);
         match self.merge {
             Some(parts) => shader.constant("SPLITS", parts.splits).constant("VALUE_DIM", parts.value_dim),
             None => shader,

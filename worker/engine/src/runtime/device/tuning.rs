@@ -288,9 +288,13 @@ impl Tuning {
     /// The layout for a matrix of this format and shape whose products are those of integers; `None` if they are not.
     pub fn integers(&self, base: LinearTuning, format: TensorType, rows: u32, cols: u32) -> Option<LinearTuning> {
         let layout = self.decode_integers.filter(|_| base.has_lanes() && self.is_large(rows, cols))?;
-        // More lanes would need more of the input at once.
-        let pairs = if self.has_few_threads(layout, rows) { 1 } else { layout.pairs };
-        has_codes(format).then_some(LinearTuning { pairs, tokens: base.tokens, ..layout })
+        let layout = match (self.has_few_threads(layout, rows), base.tokens) {
+            (true, 1) => layout.with_more_threads(cols),
+            // More lanes would need more of the inputs at once.
+            (true, _) => LinearTuning { pairs: 1, ..layout },
+            (false, _) => layout,
+        };
+        has_codes(format).then_some(LinearTuning { tokens: base.tokens, ..layout })
     }
 
     fn is_large(&self, rows: u32, cols: u32) -> bool {
@@ -366,9 +370,13 @@ mod tests {
         let floats = Tuning::for_adapter(false, Some(32));
         let tuning = floats.with_integers();
         let of = |tuning: &Tuning, base, format, rows| tuning.integers(base, format, rows, 4096);
-        let large = of(&tuning, tuning.decode, TensorType::Q1_0, 28_672);
-        assert!(large.is_some_and(|layout| layout.integers && layout.pairs == 2));
-        assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 14_336).map(|layout| layout.pairs), Some(1));
+        let shape_of = |rows, cols| {
+            let layout = tuning.integers(tuning.decode, TensorType::Q1_0, rows, cols)?;
+            layout.integers.then_some((layout.lanes, layout.pairs))
+        };
+        assert_eq!(shape_of(28_672, 4096), Some((16, 2)));
+        // A row of 2,048 has too few blocks for 32 lanes.
+        assert_eq!([4096, 2048].map(|cols| shape_of(14_336, cols)), [Some((32, 1)), Some((16, 1))]);
         // Too small, a format with more bits, a batch, or not wanted.
         assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 256), None);
         assert_eq!(of(&tuning, tuning.decode, TensorType::Q4_0, 14_336), None);

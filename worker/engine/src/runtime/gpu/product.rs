@@ -185,8 +185,7 @@ impl ProductBuilder<'_> {
     /// The layout of a product of integers, if this is one.
     fn integers(&self, matrix: &Matrix, input: &Input<'_>) -> Option<LinearTuning> {
         let base = if input.experts.is_some() { self.experts } else { self.tuning };
-        let layout = self.gpu.tuning().integers(base, matrix.tensor_type, matrix.rows, matrix.cols);
-        layout.filter(|_| input.merge.is_none())
+        self.gpu.tuning().integers(base, matrix.tensor_type, matrix.rows, matrix.cols)
     }
 
     /// The layout of a product of floats, or of tiles.
