@@ -29,6 +29,8 @@ fn kernels_for_matrix_units_are_valid() {
         hardware.prefill_narrow,
         LinearTuning { prefetch: true, ..hardware.prefill_large },
         LinearTuning { prefetch: true, pairs: 2, ..hardware.prefill_narrow },
+        hardware.encode_large,
+        LinearTuning { prefetch: true, ..hardware.encode_slim },
     ];
     assert!(tunings.iter().all(|tuning| tuning.tiles == Tiles::Cooperative));
     let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
@@ -46,7 +48,7 @@ fn kernels_for_matrix_units_are_valid() {
             experts,
             heads: None,
             merge: None,
-            epilogue: Epilogue::Gated(Activation::Silu),
+            epilogue: if experts.is_some() { Epilogue::Gated(Activation::Silu) } else { Epilogue::ADD },
             tuning,
         };
         linear.shader().unwrap()
@@ -67,8 +69,18 @@ fn kernels_for_matrix_units_are_valid() {
         splits: 1,
         workgroup: 128,
     };
+    let patches = Attention {
+        heads: HeadShape { heads: 16, kv_heads: 16, head_dim: 72, value_dim: 72, rope_dim: 0, rope_half: false },
+        cache: CacheLayout::f16(64),
+        window: None,
+        softcap: None,
+        bidirectional: true,
+        sinks: false,
+        ..attention
+    };
     let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
-    for shader in shaders.chain([normed, plain, attention.shader()]) {
+    let attentions = [attention.shader(), patches.shader(), patches.shader_in_blocks()];
+    for shader in shaders.chain([normed, plain]).chain(attentions) {
         let text = expand(&shader);
         let module =
             naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
@@ -89,10 +101,18 @@ async fn matrix_units_multiply_in_every_format() {
     let tuning = gpu.tuning().prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
     let prefetching = LinearTuning { prefetch: true, ..tuning };
+    let (large, slim) = (gpu.tuning().encode_large, gpu.tuning().encode_slim);
     for tensor_type in TensorType::supported() {
         // Rows and tokens that do not fill tiles, and an odd number of blocks if the format allows it.
         let cols = 480u32.next_multiple_of(tensor_type.block_len() as u32);
-        let shapes = [(tuning, 21, 9, true), (tuning, 300, 130, false), (prefetching, 300, 130, false)];
+        let shapes = [
+            (tuning, 21, 9, true),
+            (tuning, 300, 130, false),
+            (prefetching, 300, 130, false),
+            (large, 300, 130, false),
+            (slim, 300, 130, false),
+            (LinearTuning { prefetch: true, ..slim }, 21, 9, true),
+        ];
         for (tuning, rows, tokens, with_norm) in shapes {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let expected = case.expected(with_norm);

@@ -231,6 +231,8 @@ impl Attention {
             .constant("GROUP", self.group())
             .constant("HEAD_TILES", self.heads.head_dim.div_ceil(16))
             .constant("TILE_TOKENS", self.tile_tokens())
+            .constant("TILE_LOADS", COOPERATIVE_ROWS * (self.heads.head_dim / 4) / COOPERATIVE_WORKGROUP)
+            .constant("SCORE_LOADS", COOPERATIVE_ROWS / 8)
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }
 

@@ -13,7 +13,21 @@ fn pair_rows(pair: u32) -> vec2<u32> {
     return vec2<u32>(2u * pair, min(2u * pair + 1u, ROWS - 1u));
 }
 
-fn store(token: u32, row: u32, value: f32) {
+// What was stored before in place of a pair's results, if it counts.
+fn earlier(token: u32, pair: u32) -> vec2<f32> {
+    var before = vec2<f32>();
+#ifdef RESIDUAL
+    let rows = token * OUT_ROWS + FIRST_ROW + pair_rows(pair);
+    before = vec2<f32>(y[rows.x], y[rows.y]);
+#endif
+#ifdef GATE
+    let rows = token * OUT_ROWS + FIRST_ROW + pair_rows(pair);
+    before = vec2<f32>(y[rows.x], y[rows.y]);
+#endif
+    return before;
+}
+
+fn store(token: u32, row: u32, value: f32, before: f32) {
     let at = token * OUT_ROWS + row;
     var v = SCALE * value;
 #ifdef SOFTCAP
@@ -21,10 +35,10 @@ fn store(token: u32, row: u32, value: f32) {
     v = SOFTCAP_LIMIT * tanh(clamp(v / SOFTCAP_LIMIT, -10.0, 10.0));
 #endif
 #ifdef RESIDUAL
-    v += y[at];
+    v += before;
 #endif
 #ifdef GATE
-    v = gated(y[at], v);
+    v = gated(before, v);
 #endif
 #ifdef ACTIVATE
     v = activation(v);
@@ -35,10 +49,10 @@ fn store(token: u32, row: u32, value: f32) {
     y[at] = v;
 }
 
-fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+fn store_pair(token: u32, pair: u32, values: vec2<f32>, before: vec2<f32>) {
     let row = FIRST_ROW + 2u * pair;
-    store(token, row, values.x);
+    store(token, row, values.x, before.x);
     if (2u * pair + 1u < ROWS) {
-        store(token, row + 1u, values.y);
+        store(token, row + 1u, values.y, before.y);
     }
 }
