@@ -35,6 +35,7 @@ fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Er
             tuning.prefill_large.coalesced = value != 0;
             tuning.prefill_narrow.coalesced = value != 0;
         }
+        "encode_halves" => tuning.encode_halves = value != 0,
         "encode_large.prefetch" => tuning.encode_large.prefetch = value != 0,
         "encode_slim.prefetch" => tuning.encode_slim.prefetch = value != 0,
         "encode_large.coalesced" => tuning.encode_large.coalesced = value != 0,

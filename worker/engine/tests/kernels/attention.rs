@@ -180,6 +180,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 layout,
                 splits: case.splits,
                 workgroup: case.workgroup,
+                halves: false,
             };
             let y_len = tokens * shape.attended_len() as usize;
             let y = gpu.storage_buffer("y", (y_len * 4) as u64);
@@ -247,6 +248,7 @@ async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32, ends: &
         layout,
         splits: 1,
         workgroup: 32,
+        halves: false,
     };
     let starts = [0].into_iter().chain(ends.iter().copied());
     let (mut blocks, mut expected) = (Vec::new(), Vec::new());

@@ -36,7 +36,7 @@ fn kernels_for_matrix_units_are_valid() {
     let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
     let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
     let shaders = shaders.flat_map(|(tensor_type, experts)| tunings.map(|tuning| (tensor_type, experts, tuning)));
-    let shaders = shaders.map(|(tensor_type, experts, tuning)| {
+    let shaders = shaders.flat_map(|(tensor_type, experts, tuning)| {
         let linear = Linear {
             tensor_type,
             rows: 300,
@@ -48,10 +48,15 @@ fn kernels_for_matrix_units_are_valid() {
             experts,
             heads: None,
             merge: None,
-            epilogue: if experts.is_some() { Epilogue::Gated(Activation::Silu) } else { Epilogue::ADD },
+            epilogue: Epilogue::Gated(Activation::Silu),
             tuning,
         };
-        linear.shader().unwrap()
+        let epilogues = [linear.epilogue, Epilogue::ADD, Epilogue::ActivateHalves(Activation::GeluTanh)];
+        let used = if experts.is_some() { 1 } else { epilogues.len() };
+        epilogues[..used]
+            .iter()
+            .map(|epilogue| Linear { epilogue: *epilogue, ..linear }.shader().unwrap())
+            .collect::<Vec<_>>()
     });
     let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: true };
     let attention = Attention {
@@ -68,6 +73,7 @@ fn kernels_for_matrix_units_are_valid() {
         layout: AttentionLayout::Cooperative,
         splits: 1,
         workgroup: 128,
+        halves: false,
     };
     let patches = Attention {
         heads: HeadShape { heads: 16, kv_heads: 16, head_dim: 72, value_dim: 72, rope_dim: 0, rope_half: false },
@@ -79,7 +85,8 @@ fn kernels_for_matrix_units_are_valid() {
         ..attention
     };
     let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
-    let attentions = [attention.shader(), patches.shader(), patches.shader_in_blocks()];
+    let with_halves = Attention { halves: true, ..patches };
+    let attentions = [attention.shader(), patches.shader(), with_halves.shader(), with_halves.shader_in_blocks()];
     for shader in shaders.chain([normed, plain]).chain(attentions) {
         let text = expand(&shader);
         let module =

@@ -204,7 +204,11 @@ fn main(
     workgroupBarrier();
     if (is_there) {
         for (var i = 0u; i < 2u && $hu * 4u + half * 2u + i < QUADS; i++) {
+#ifdef HALVES
+            let values = to_half(scores[row * SCORE_STRIDE + half * 2u + i] / total);
+#else
             let values = scores[row * SCORE_STRIDE + half * 2u + i] / total;
+#endif
             y[place + $hu * 8u + 2u * i] = values.xy;
             y[place + $hu * 8u + 2u * i + 1u] = values.zw;
         }

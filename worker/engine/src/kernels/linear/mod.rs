@@ -36,6 +36,8 @@ pub enum Epilogue {
     },
     /// `y = activation(W x)`
     Activate(Activation),
+    /// The same in f16, as [`halve`] leaves it; the output has an even number of rows.
+    ActivateHalves(Activation),
     /// `y = activation(W x) * input[at..]`, where the input has `len` elements per token.
     GateInput {
         /// The activation function.
@@ -216,6 +218,10 @@ impl Linear {
             Epilogue::AddTo { scale } => store(shader, scale).define_if(true, "RESIDUAL"),
             Epilogue::Activate(activation) => {
                 with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE")
+            }
+            Epilogue::ActivateHalves(activation) => {
+                debug_assert!(self.out_rows.is_multiple_of(2), "halves are stored in pairs");
+                with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE").define_if(true, "HALVES")
             }
             Epilogue::GateInput { activation, at, len } => with_activation(store(shader, 1.0), activation)
                 .define_if(true, "ACTIVATE")

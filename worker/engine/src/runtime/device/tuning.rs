@@ -36,6 +36,8 @@ pub struct Tuning {
     pub encode_slim: LinearTuning,
     /// The fewest tiles that keep the adapter busy.
     pub busy_tiles: u32,
+    /// Where matrix units take the patches of a picture, other kernels convert their results for them.
+    pub encode_halves: bool,
     /// In prompt batches of at most this many tokens, experts' products have the layout for single tokens: so few tokens
     /// per expert would leave tiles mostly empty.
     pub few_tokens: u32,
@@ -114,6 +116,7 @@ impl Tuning {
                 encode_large,
                 encode_slim,
                 busy_tiles: 128,
+                encode_halves: true,
                 prefill_batch: 2048,
                 ..self
             };
@@ -161,6 +164,7 @@ impl Tuning {
             encode_large: prefill,
             encode_slim: prefill,
             busy_tiles: 0,
+            encode_halves: false,
             few_tokens: if is_software { 0 } else { 32 },
             prefill_narrow: prefill,
             narrow_tokens: 0,

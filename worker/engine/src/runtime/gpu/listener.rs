@@ -400,6 +400,7 @@ impl Builder<'_> {
             layout: AttentionLayout::Batch,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
+            halves: false,
         };
         let bound = [("state", state), ("q", &self.rows.query), ("kv", &cache.0), ("y", &self.rows.attended)];
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bound, attention.grids()[0]);
@@ -434,6 +435,7 @@ impl Builder<'_> {
             bias: bias.is_some(),
             residual: false,
             in_place: false,
+            halves: false,
             eps: SPEECH_NORM_EPS,
         };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))

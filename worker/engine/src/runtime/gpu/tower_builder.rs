@@ -30,6 +30,9 @@ pub(super) struct Vectors {
 /// or normalised.
 type After = (Option<VectorId>, Option<NormPlan>);
 
+/// An input of products, and whether it is f16.
+type Operand<'a> = (&'a wgpu::Buffer, bool);
+
 /// Dispatches for the same number of tokens.
 pub(super) struct Stage {
     pub(super) dispatches: Vec<Dispatch>,
@@ -78,7 +81,7 @@ impl Builder<'_> {
         let merged = |dispatches, output| Stage { dispatches, output: Some(output), ends_layer: false };
         let mut start = Vec::new();
         for patches in &plan.patches {
-            self.add(&mut start, patches, &buffers.patches, (None, None))?;
+            self.add(&mut start, patches, (&buffers.patches, false), (None, None))?;
         }
         start.extend(plan.pre_norm.map(|norm| self.norm(norm, &buffers.hidden, None)));
         let mut stages = vec![rows(start, false)];
@@ -102,8 +105,11 @@ impl Builder<'_> {
 
     fn attention(&self, program: &mut Vec<Dispatch>, index: u32, layer: &TowerLayerPlan) -> Result<()> {
         let (buffers, heads) = (self.buffers, self.config.heads);
-        program.push(self.norm(layer.norms[0], &buffers.hidden, Some(&buffers.normed)));
-        self.qkv(program, layer)?;
+        let normed = (&buffers.normed, layer.qkv.iter().all(|part| self.takes_halves(part)));
+        program.push(self.norm(layer.norms[0], &buffers.hidden, Some(normed)));
+        self.qkv(program, layer, normed)?;
+        let layout = self.layout();
+        let halves = layout == AttentionLayout::Cooperative && self.takes_halves(&layer.attention_output);
         let has_windows = self.config.windows_of(index).is_some();
         let attention = Attention {
             heads,
@@ -116,9 +122,10 @@ impl Builder<'_> {
             ahead: None,
             alibi: false,
             sinks: false,
-            layout: self.layout(),
+            layout,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
+            halves,
         };
         let mut bound =
             vec![("state", &buffers.states[0]), ("q", &buffers.query), ("kv", &buffers.kv), ("y", &buffers.attended)];
@@ -129,16 +136,23 @@ impl Builder<'_> {
         } else {
             Dispatch::new(self.gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention))
         });
-        self.add(program, &layer.attention_output, &buffers.attended, (layer.scales[0], layer.post_norms[0]))
+        let after = (layer.scales[0], layer.post_norms[0]);
+        self.add(program, &layer.attention_output, (&buffers.attended, halves), after)
+    }
+
+    /// Whether the input of a product may be f16.
+    fn takes_halves(&self, plan: &LinearPlan) -> bool {
+        let products = self.products(false, plan.rows);
+        self.gpu.tuning().encode_halves && plan.bounds.is_none() && products.takes_halves(&plan.product)
     }
 
     /// Queries, keys and values, normalised if the family does so.
-    fn qkv(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
+    fn qkv(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan, normed: Operand<'_>) -> Result<()> {
         let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.width);
         let extra = [("kv", &buffers.kv), ("rope", &buffers.rope)];
         let Some([query_norm, key_norm]) = &layer.head_norms else {
             for part in &layer.qkv {
-                let input = Input { bias: part.bias, ..Input::new(&buffers.normed) };
+                let input = Input { bias: part.bias, halved: normed.1, ..Input::new(normed.0) };
                 let epilogue = Epilogue::Qkv { heads, cache: buffers.cache() };
                 let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
                 self.products(false, part.rows).push(program, &part.product, &input, &output)?;
@@ -146,7 +160,7 @@ impl Builder<'_> {
             return Ok(());
         };
         for part in &layer.qkv {
-            let x = self.bounded(program, part, &buffers.normed);
+            let x = self.bounded(program, part, normed);
             self.store(program, part, x, (&buffers.projected, rows))?;
         }
         let kernel = HeadNormKernel {
@@ -186,14 +200,17 @@ impl Builder<'_> {
 
     fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
         let buffers = self.buffers;
-        program.push(self.norm(layer.norms[1], &buffers.hidden, Some(&buffers.normed)));
+        let normed = (&buffers.normed, layer.gate.iter().chain([&layer.up]).all(|plan| self.takes_halves(plan)));
+        program.push(self.norm(layer.norms[1], &buffers.hidden, Some(normed)));
+        // What gates come from is read as floats.
+        let halves = layer.gate.is_none() && normed.1 && self.takes_halves(&layer.down);
         let linear = |plan: &LinearPlan, epilogue| {
-            let input = Input { bias: plan.bias, ..Input::new(&buffers.normed) };
+            let input = Input { bias: plan.bias, halved: normed.1, ..Input::new(normed.0) };
             (input, Output { epilogue, y: &buffers.activated, rows: plan.stride(), extra: &[] })
         };
         if let Some(gate) = layer.gate.as_ref().filter(|_| self.plan.has_bounds()) {
             for (plan, y) in [(gate, &buffers.activated), (&layer.up, &buffers.gated)] {
-                let x = self.bounded(program, plan, &buffers.normed);
+                let x = self.bounded(program, plan, normed);
                 self.store(program, plan, x, (y, plan.stride()))?;
             }
             let bound = [("state", &buffers.states[0]), ("x", &buffers.gated), ("y", &buffers.activated)];
@@ -207,22 +224,22 @@ impl Builder<'_> {
             let both = [(&gate.product[..], &gate_input, &stored), (&layer.up.product[..], &up_input, &gated)];
             self.products(false, gate.rows).push_all(program, &both)?;
         } else {
-            let (input, output) = linear(&layer.up, epilogue(&layer.up));
+            let (input, output) = linear(&layer.up, epilogue(&layer.up, halves));
             self.products(false, layer.up.rows).push(program, &layer.up.product, &input, &output)?;
         }
-        self.add(program, &layer.down, &buffers.activated, (layer.scales[1], layer.post_norms[1]))
+        self.add(program, &layer.down, (&buffers.activated, halves), (layer.scales[1], layer.post_norms[1]))
     }
 
     /// Adds a product to the hidden state. `x` is kept within its bounds.
-    fn add(&self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: &wgpu::Buffer, after: After) -> Result<()> {
+    fn add(&self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: Operand<'_>, after: After) -> Result<()> {
         let (buffers, len) = (self.buffers, self.config.width);
         let (scale, norm) = after;
         if scale.is_none() && norm.is_none() && plan.bounds.is_none() {
-            let input = Input { bias: plan.bias, ..Input::new(x) };
+            let input = Input { bias: plan.bias, halved: x.1, ..Input::new(x.0) };
             let output = Output { epilogue: Epilogue::ADD, y: &buffers.hidden, rows: len, extra: &[] };
             return self.products(false, plan.rows).push(program, &plan.product, &input, &output);
         }
-        program.extend(self.clamp(plan, false, plan.cols, vec![("state", &buffers.states[0]), ("y", x)]));
+        program.extend(self.clamp(plan, false, plan.cols, vec![("state", &buffers.states[0]), ("y", x.0)]));
         self.store(program, plan, x, (&buffers.normed, len))?;
         program.extend(norm.map(|norm| self.norm(norm, &buffers.normed, None)));
         let rows = AddRows { len, stride: len, at: 0, scaled: scale.is_some() };
@@ -238,10 +255,10 @@ impl Builder<'_> {
         &self,
         program: &mut Vec<Dispatch>,
         plan: &LinearPlan,
-        x: &wgpu::Buffer,
+        x: Operand<'_>,
         (y, stride): (&wgpu::Buffer, u32),
     ) -> Result<()> {
-        let input = Input { bias: plan.bias, ..Input::new(x) };
+        let input = Input { bias: plan.bias, halved: x.1, ..Input::new(x.0) };
         let output = Output { epilogue: Epilogue::STORE, y, rows: stride, extra: &[] };
         self.products(false, plan.rows).push(program, &plan.product, &input, &output)?;
         program.extend(self.clamp(plan, true, stride, vec![("state", &self.buffers.states[0]), ("y", y)]));
@@ -249,12 +266,12 @@ impl Builder<'_> {
     }
 
     /// An input that several products share, within the bounds of one of them.
-    fn bounded<'b>(&'b self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: &'b wgpu::Buffer) -> &'b wgpu::Buffer {
+    fn bounded<'b>(&'b self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: Operand<'b>) -> Operand<'b> {
         let y = &self.buffers.bounded;
-        let clamp = self.clamp(plan, false, plan.cols, vec![("state", &self.buffers.states[0]), ("x", x), ("y", y)]);
-        let bounded = if clamp.is_some() { y } else { x };
-        program.extend(clamp);
-        bounded
+        let bound = vec![("state", &self.buffers.states[0]), ("x", x.0), ("y", y)];
+        let Some(clamp) = self.clamp(plan, false, plan.cols, bound) else { return x };
+        program.push(clamp);
+        (y, false)
     }
 
     /// Keeps the inputs or outputs of a product, in rows of `stride`, within its bounds, if it has any: in place unless
@@ -274,7 +291,7 @@ impl Builder<'_> {
     }
 
     /// A norm of the tower from `x` to `y`, or in place.
-    fn norm(&self, (weight, bias): NormPlan, x: &wgpu::Buffer, y: Option<&wgpu::Buffer>) -> Dispatch {
+    fn norm(&self, (weight, bias): NormPlan, x: &wgpu::Buffer, y: Option<Operand<'_>>) -> Dispatch {
         let config = self.config;
         let norm = LayerNorm {
             len: config.width,
@@ -282,11 +299,12 @@ impl Builder<'_> {
             bias: bias.is_some(),
             residual: false,
             in_place: y.is_none(),
+            halves: y.is_some_and(|(_, halves)| halves),
             eps: config.norm_eps,
         };
         let mut bound =
             vec![("state", &self.buffers.states[0]), ("x", x), ("norm_weight", self.weights.vector(weight))];
-        bound.extend(y.map(|y| ("y", y)));
+        bound.extend(y.map(|(y, _)| ("y", y)));
         bound.extend(bias.map(|bias| ("norm_bias", self.weights.vector(bias))));
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
@@ -300,7 +318,7 @@ impl Builder<'_> {
             let y = if index + 1 == plan.steps.len() { output } else { &buffers.steps[index % 2] };
             program.extend(self.clamp(step, false, step.cols, vec![state, ("y", x)]));
             let input = Input { bias: step.bias, ..Input::new(x) };
-            let output = Output { epilogue: epilogue(step), y, rows: step.stride(), extra: &[] };
+            let output = Output { epilogue: epilogue(step, false), y, rows: step.stride(), extra: &[] };
             self.products(true, step.rows).push(&mut program, &step.product, &input, &output)?;
             program.extend(self.clamp(step, true, step.stride(), vec![state, ("y", y)]));
             x = y;
@@ -333,6 +351,7 @@ impl Builder<'_> {
             bias: vectors.1.is_some(),
             residual: false,
             in_place: is_mean,
+            halves: false,
             eps: config.merged_eps,
         };
         let mut bound = vec![state, ("norm_weight", vectors.0)];
@@ -363,7 +382,8 @@ impl Builder<'_> {
     }
 }
 
-/// What follows a product that is stored.
-fn epilogue(plan: &LinearPlan) -> Epilogue {
-    plan.activation.map_or(Epilogue::STORE, Epilogue::Activate)
+/// What follows a product that is stored, with an activation in f16 if `halves`.
+fn epilogue(plan: &LinearPlan, halves: bool) -> Epilogue {
+    let activate = if halves { Epilogue::ActivateHalves } else { Epilogue::Activate };
+    plan.activation.map_or(Epilogue::STORE, activate)
 }
