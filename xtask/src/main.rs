@@ -36,7 +36,8 @@ cargo xtask COMMAND
   check        check formatting, lints, licences, security advisories and download sizes
   bench        benchmark the engine; --json, --model FILE, --callers 1,8, --peer llama.cpp to compare with llama-bench;
                --browser to benchmark in Chromium, --hardware on the graphics card, --peer wllama to compare with wllama;
-               --pictures all to benchmark how models see, --write FOLDER for files that other programs can measure
+               --pictures all to benchmark how models see, --write FOLDER for files that other programs can measure,
+               --profile for the time per kernel
   profile      show how long each kernel takes to decode a token; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
   model FILE   describe a GGUF file and say whether it will run

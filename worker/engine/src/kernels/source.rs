@@ -393,8 +393,8 @@ mod tests {
         let text = expand(&shader);
         assert!(text.starts_with("const ROWS: u32 = 4u;\nconst EPS: f32 = 1e-5f;\n"), "{text}");
         assert!(text.contains("norm_weight: array"));
-        assert!(text.contains("y[at] = v;"));
-        assert!(!text.contains("v += y[at];"));
+        assert!(text.contains("y[at] = pair_results.x;"));
+        assert!(!text.contains("v += before;"));
         assert_eq!(text.matches("struct Block").count(), 1);
         assert!(!text.contains('#'), "no directives are left");
         assert!(!text.contains("enable subgroups"));

@@ -205,20 +205,34 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     }
 }
 
+/// What a tower makes of a picture, in the order of its input.
+#[derive(Debug, Default)]
+pub(crate) struct TowerOutput {
+    /// `[embeddings][embedding_len]`
+    pub rows: Vec<f32>,
+    /// What is for the model's first layers: `[embeddings][layers][embedding_len]`, or empty.
+    pub deepstack: Vec<f32>,
+}
+
+impl TowerOutput {
+    /// Puts what is for one of `count` layers in its place: `[embeddings][len]`.
+    pub(super) fn put_layer(&mut self, (layer, count): (usize, usize), values: &[f32], len: usize) {
+        self.deepstack.resize(values.len() * count, 0.0);
+        for (all, own) in self.deepstack.chunks_exact_mut(count * len).zip(values.chunks_exact(len)) {
+            all[layer * len..][..len].copy_from_slice(own);
+        }
+    }
+}
+
 /// Computes a projector's tower and projection.
 #[async_trait(?Send)]
 pub(crate) trait Tower: MaybeSend {
-    /// The embeddings of a picture, `[embeddings][embedding_len]` in the order of the input, then those for the model's
-    /// first layers. `on_layer` is called with the number of layers done, at some of them, and returns whether to
-    /// continue.
+    /// What it makes of a picture. `on_layer` is called with the number of layers done, at some of them, and returns
+    /// whether to continue.
     ///
     /// # Errors
     /// [`EngineError::Interrupted`], or whatever the device reported.
-    async fn embeddings(
-        &mut self,
-        input: &PatchInput,
-        on_layer: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Vec<Vec<f32>>>;
+    async fn embeddings(&mut self, input: &PatchInput, on_layer: &mut dyn FnMut(usize) -> bool) -> Result<TowerOutput>;
 
     /// Identifies the kernels, with their formats, shapes and layouts.
     ///
@@ -238,6 +252,15 @@ pub(crate) trait Tower: MaybeSend {
 
     /// Switches to the plain kernel layout.
     fn make_plain(&mut self) {}
+
+    /// Times kernels on the picture that was seen last: medians of `runs` runs.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if it is not on a GPU with timestamps, [`EngineError::Prompt`] if there was no picture yet, or
+    /// whatever the device reported.
+    async fn profile(&self, _runs: usize) -> Result<Profile> {
+        Err(EngineError::NoGpu("the projector is on the CPU".to_owned()))
+    }
 }
 
 /// Computes the layers of an embedding model.

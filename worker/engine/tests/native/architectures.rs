@@ -300,8 +300,13 @@ pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
         Tiles::Shared | Tiles::Packed => LinearTuning { workgroup: 32, pairs: 1, tokens: 2, ..hardware.prefill_large },
         Tiles::Cooperative | Tiles::None => hardware.prefill_large,
     };
+    let encode_large = match prefill_large.tiles {
+        Tiles::Shared => prefill_large,
+        Tiles::Packed => prefill_large.unpacked(),
+        Tiles::Cooperative | Tiles::None => hardware.encode_large,
+    };
     // Experts of few tokens are grouped, too, so that short prompts go through tiles (`layouts.rs` has the other way).
-    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, few_tokens: 0, ..hardware })
+    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, encode_large, few_tokens: 0, ..hardware })
 }
 
 /// The same with a device that has all features.

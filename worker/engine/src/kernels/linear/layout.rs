@@ -14,15 +14,13 @@ pub enum Tiles {
     Packed,
     /// On the adapter's matrix units (`cooperative.wgsl`), with f16 products. [`halve`](super::halve) converts the input.
     /// [`LinearTuning::pairs`] and [`LinearTuning::tokens`] are a subgroup's matrices along rows and tokens, and
-    /// [`LinearTuning::steps`] the number of blocks between two barriers. [`LinearTuning::row_groups`] of its eight
-    /// subgroups have rows of their own.
+    /// [`LinearTuning::steps`] the number of blocks between two barriers. [`LinearTuning::row_groups`] of its subgroups have
+    /// rows of their own.
     Cooperative,
 }
 
 /// Number of adjacent threads along the rows in a workgroup of `tiled.wgsl`.
 pub(super) const TILE_LANES: u32 = 16;
-/// Number of subgroups in a workgroup of `cooperative.wgsl`.
-const COOPERATIVE_SUBGROUPS: u32 = 8;
 /// Bytes of workgroup memory that `tiled.wgsl` needs in the layouts used.
 pub const SHARED_TILE_BYTES: u32 = 26_880;
 /// Bytes of workgroup memory that `cooperative.wgsl` and, for the largest heads, `attention_cooperative.wgsl` need.
@@ -31,8 +29,8 @@ pub const COOPERATIVE_TILE_BYTES: u32 = 49_152;
 pub const COOPERATIVE_SUBGROUP: u32 = 32;
 /// Bytes of workgroup memory that every device has (WebGPU's default limit).
 pub(super) const LEAST_WORKGROUP_BYTES: u32 = 16 << 10;
-/// Threads in a workgroup of `cooperative.wgsl`.
-pub const COOPERATIVE_WORKGROUP: u32 = COOPERATIVE_SUBGROUP * COOPERATIVE_SUBGROUPS;
+/// Threads in a workgroup of `cooperative.wgsl`, unless a layout says otherwise.
+pub const COOPERATIVE_WORKGROUP: u32 = 8 * COOPERATIVE_SUBGROUP;
 
 /// Layout of a product's kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +49,14 @@ pub struct LinearTuning {
     pub tokens: u32,
     /// How threads share loaded data.
     pub tiles: Tiles,
-    /// Subgroups along the rows in [`Tiles::Cooperative`], a divisor of eight; the others are along the tokens.
+    /// Subgroups along the rows in [`Tiles::Cooperative`], a divisor of their number; the others are along the tokens.
     pub row_groups: u32,
+    /// Matrices along the columns that [`Tiles::Cooperative`] multiplies without a loop, a divisor of twice
+    /// [`LinearTuning::steps`].
+    pub unroll: u32,
+    /// In [`Tiles::Cooperative`], neighbouring threads load neighbouring inputs, and weights that are f16, instead of whole
+    /// blocks each.
+    pub coalesced: bool,
     /// Number of threads whose sums are added by subgroup operations; a power of two, 1 for none.
     pub subgroup: u32,
     /// Prepend `enable subgroups;` (browsers require it, naga rejects it).
@@ -115,7 +119,7 @@ impl LinearTuning {
 
     /// Subgroups along the tokens in [`Tiles::Cooperative`].
     pub(super) fn token_groups(&self) -> u32 {
-        COOPERATIVE_SUBGROUPS / self.row_groups
+        self.workgroup / COOPERATIVE_SUBGROUP / self.row_groups
     }
 
     /// Pairs of rows, and tokens, per workgroup.

@@ -36,6 +36,8 @@ pub enum Epilogue {
     },
     /// `y = activation(W x)`
     Activate(Activation),
+    /// The same in f16, as [`halve`] leaves it; the output has an even number of rows.
+    ActivateHalves(Activation),
     /// `y = activation(W x) * input[at..]`, where the input has `len` elements per token.
     GateInput {
         /// The activation function.
@@ -217,6 +219,10 @@ impl Linear {
             Epilogue::Activate(activation) => {
                 with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE")
             }
+            Epilogue::ActivateHalves(activation) => {
+                debug_assert!(self.out_rows.is_multiple_of(2), "halves are stored in pairs");
+                with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE").define_if(true, "HALVES")
+            }
             Epilogue::GateInput { activation, at, len } => with_activation(store(shader, 1.0), activation)
                 .define_if(true, "ACTIVATE")
                 .define_if(true, "GATES_INPUT")
@@ -251,7 +257,14 @@ impl Linear {
     fn cooperative(&self) -> Shader {
         debug_assert!(self.heads.is_none(), "heads do not share a tile");
         debug_assert!(self.norm_eps.is_none(), "`halve` applies it");
-        let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
+        let LinearTuning { workgroup, steps, unroll, coalesced, .. } = self.tuning;
+        let [pairs, tokens] = self.tuning.tile();
+        let has_halves = coalesced && self.tensor_type == TensorType::F16;
+        // Of a row's or a token's columns in a step: blocks, or groups of four.
+        let parts = |is_coalesced: bool| if is_coalesced { 8 * steps } else { steps };
+        let (row_parts, token_parts) = (2 * pairs * parts(has_halves), tokens * parts(coalesced));
+        debug_assert!(row_parts.is_multiple_of(workgroup), "all threads load as many parts of rows");
+        debug_assert!((2 * steps).is_multiple_of(unroll), "all turns of the loop are alike");
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
@@ -259,11 +272,17 @@ impl Linear {
             .constant("TOKEN_GROUPS", self.tuning.token_groups())
             .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
+            .constant("UNROLL", unroll)
             .define_if(self.tuning.prefetch, "PREFETCH")
+            .define_if(coalesced, "COALESCED")
+            .define_if(has_halves, "WEIGHT_HALVES")
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
-            .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
-            .constant("TOKEN_LOADS", (tokens * steps).div_ceil(COOPERATIVE_WORKGROUP))
-            .define_if(tokens * steps < COOPERATIVE_WORKGROUP, "FEW_TOKENS")
+            .constant("PAIR_TURNS", 128 / COOPERATIVE_SUBGROUP)
+            .constant("ROW_PARTS", parts(has_halves))
+            .constant("TOKEN_PARTS", parts(coalesced))
+            .constant("ROW_LOADS", row_parts / workgroup)
+            .constant("TOKEN_LOADS", token_parts.div_ceil(workgroup))
+            .define_if(token_parts < workgroup, "FEW_TOKENS")
     }
 
     /// Blocks whose quants a vec4 holds.

@@ -15,8 +15,8 @@ use crate::error::{EngineError, Result};
 use crate::models::{
     LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan, TowerTensors, VectorId,
 };
-use crate::runtime::backend::Tower;
-use crate::vision::PatchInput;
+use crate::runtime::backend::{Tower, TowerOutput};
+use crate::vision::{PatchGrid, PatchInput};
 
 /// A projector with its weights.
 pub(in crate::runtime) struct CpuTower {
@@ -117,11 +117,11 @@ impl CpuTower {
     }
 
     /// Adds the output of attention to the hidden state.
-    fn attention(&self, index: u32, hidden: &mut [f32], input: &PatchInput) -> Result<()> {
+    fn attention(&self, index: u32, hidden: &mut [f32], grid: &PatchGrid) -> Result<()> {
         let (layer, heads, width) = (&self.plan.layers[index as usize], self.config.heads, self.width());
         let normed = self.norm(hidden.to_vec(), Some(layer.norms[0]));
         let mut projected = self.qkv(layer, &normed);
-        rotate_heads(&mut projected, 3 * width, &heads, &input.angles, 0);
+        rotate_heads(&mut projected, 3 * width, &heads, &grid.angles, 0);
         let shape = AttentionShape {
             heads,
             scale: self.config.attention_scale(),
@@ -134,7 +134,7 @@ impl CpuTower {
         };
         let rows = (hidden.len() / width) as u32;
         let mut windows = match self.config.windows_of(index) {
-            Some(_) => input.windows.clone(),
+            Some(_) => grid.windows.clone(),
             None => vec![[0, rows]],
         };
         windows.dedup();
@@ -226,34 +226,33 @@ fn mean(rows: &[f32], width: usize) -> Vec<f32> {
 
 #[async_trait(?Send)]
 impl Tower for CpuTower {
-    async fn embeddings(
-        &mut self,
-        input: &PatchInput,
-        on_layer: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Vec<Vec<f32>>> {
-        let count = input.places.len();
-        let mut hidden = input.added.clone();
+    async fn embeddings(&mut self, input: &PatchInput, on_layer: &mut dyn FnMut(usize) -> bool) -> Result<TowerOutput> {
+        let (grid, len) = (&*input.grid, self.config.embedding_len as usize);
+        let (count, for_layers) = (grid.places.len(), self.config.deepstack.len());
+        let mut hidden = grid.added.clone();
         for patches in &self.plan.patches {
             let x = Activations::new(&input.patches, patches.cols as usize);
             let embedded = self.weights.product(&patches.product, patches.rows as usize, &x, None);
             add(&mut hidden, &embedded);
         }
         hidden = self.norm(hidden, self.plan.pre_norm);
-        let mut deepstack = Vec::new();
+        let (mut output, mut projected) = (TowerOutput::default(), 0);
         for (index, layer) in (0..).zip(&self.plan.layers) {
             if !on_layer(index as usize) {
                 return Err(EngineError::Interrupted);
             }
-            self.attention(index, &mut hidden, input)?;
+            self.attention(index, &mut hidden, grid)?;
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
             self.pacer.pause_if_due().await;
-            deepstack.extend(layer.deepstack.as_ref().map(|plan| self.project(plan, &hidden, count)));
+            if let Some(plan) = &layer.deepstack {
+                output.put_layer((projected, for_layers), &self.project(plan, &hidden, count), len);
+                projected += 1;
+            }
         }
         hidden = self.norm(hidden, self.plan.post_norm);
-        let mut embeddings = vec![self.project(&self.plan.projection, &hidden, count)];
-        embeddings.append(&mut deepstack);
+        output.rows = self.project(&self.plan.projection, &hidden, count);
         self.weights.check()?;
-        Ok(embeddings)
+        Ok(output)
     }
 }

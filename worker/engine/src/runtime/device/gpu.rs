@@ -331,11 +331,16 @@ impl Gpu {
         start: u64,
         len_bytes: u64,
     ) -> Result<Vec<T>> {
+        self.start_to_read(buffer, start, len_bytes).finish(self).await.map(|(contents, _)| contents)
+    }
+
+    /// Starts to read `len_bytes` of `buffer` at byte offset `start`, as they are after what was submitted so far.
+    pub(in crate::runtime) fn start_to_read(&self, buffer: &wgpu::Buffer, start: u64, len_bytes: u64) -> Readback {
         let staging = self.staging_buffer(len_bytes);
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, len_bytes);
         let submission = self.queue.submit([encoder.finish()]);
-        self.read(staging, len_bytes, submission).finish(self).await.map(|(contents, _)| contents)
+        self.read(staging, len_bytes, submission)
     }
 
     /// A buffer that the host can read.
@@ -412,8 +417,10 @@ impl Readback {
             .slice(0..self.len_bytes)
             .get_mapped_range()
             .map_err(|error| EngineError::Gpu(error.to_string()))?;
-        // Copied element by element, because the view may not be aligned for T.
-        let contents = view.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();
+        // Copied as bytes, because the view may not be aligned for T.
+        let mut contents = bytemuck::zeroed_vec::<T>(view.len() / size_of::<T>());
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut contents);
+        bytes.copy_from_slice(&view[..bytes.len()]);
         drop(view);
         self.staging.unmap();
         Ok((contents, self.staging))

@@ -22,6 +22,8 @@ pub struct Tuning {
     pub attention_splits: [AttentionSplits; 3],
     /// Number of weights from which on a matrix counts as large.
     pub large_matrix: u64,
+    /// The same where very many tokens are multiplied with it, see [`Tuning::for_many_tokens`].
+    pub tiled_weights: u32,
     /// Products of large matrices for single tokens.
     pub decode_large: LinearTuning,
     /// Products of large matrices with few bits for single tokens, if they are multiplied as integers.
@@ -37,6 +39,14 @@ pub struct Tuning {
     /// The same with matrices of so few rows that [`Tuning::several`] would use fewer threads than
     /// [`Tuning::few_threads`].
     pub several_narrow: LinearTuning,
+    /// Products of large matrices for pictures and sound.
+    pub encode_large: LinearTuning,
+    /// The same for a picture where those would be fewer than [`Tuning::busy_tiles`] tiles.
+    pub encode_slim: LinearTuning,
+    /// The fewest tiles that keep the adapter busy.
+    pub busy_tiles: u32,
+    /// Where matrix units take the patches of a picture, other kernels convert their results for them.
+    pub encode_halves: bool,
     /// In prompt batches of at most this many tokens, experts' products have the layout for single tokens: so few tokens
     /// per expert would leave tiles mostly empty.
     pub few_tokens: u32,
@@ -107,10 +117,24 @@ impl Tuning {
             // Such an adapter needs many tokens to stay busy with attention over long prompts.
             // As many rows as threads have blocks to load, and as few tokens as a matrix has.
             let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
-            return Self { prefill_large, prefill_narrow, narrow_tokens: 16, prefill_batch: 2048, ..tuning };
+            let encode_large = LinearTuning { coalesced: true, unroll: 4, ..prefill_large };
+            // Tiles of half the size, for two workgroups where there was one.
+            let encode_slim = LinearTuning { workgroup: COOPERATIVE_WORKGROUP / 2, ..encode_large };
+            return Self {
+                prefill_large,
+                prefill_narrow,
+                narrow_tokens: 16,
+                encode_large,
+                encode_slim,
+                busy_tiles: 128,
+                encode_halves: true,
+                prefill_batch: 2048,
+                ..tuning
+            };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
-        Self { prefill_large, prefill_batch: 512, ..tuning }
+        // Neither pictures nor sound have a use for the speed of integers if it costs details.
+        Self { prefill_large, encode_large: shared, encode_slim: shared, prefill_batch: 512, ..tuning }
     }
 
     /// Up to eight tokens at once, whose inputs need at least [`SHARED_TILE_BYTES`] of workgroup memory.
@@ -136,6 +160,8 @@ impl Tuning {
             tokens: 1,
             tiles: Tiles::None,
             row_groups: 2,
+            unroll: 1,
+            coalesced: false,
             subgroup: subgroup_min_size.filter(|size| size.is_power_of_two()).unwrap_or(1),
             subgroup_enable: cfg!(target_family = "wasm"),
             integers: false,
@@ -159,12 +185,17 @@ impl Tuning {
             attention_workgroup,
             attention_splits: steps.map(|(from, splits)| AttentionSplits { from, splits }),
             large_matrix: if is_software { u64::MAX } else { 1 << 21 },
+            tiled_weights: 1 << 16,
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
             decode_integers: None,
             prefill_large: prefill,
             matvec_tokens: if is_software { 0 } else { 16 },
             several,
             several_narrow: LinearTuning { workgroup: several.workgroup / 2, pairs: 1, prefetch: true, ..several },
+            encode_large: prefill,
+            encode_slim: prefill,
+            busy_tiles: 0,
+            encode_halves: false,
             few_tokens: if is_software { 0 } else { 32 },
             prefill_narrow: prefill,
             narrow_tokens: 0,
@@ -181,6 +212,28 @@ impl Tuning {
         let lanes = self.decode_large.lanes.min(16);
         let integers = LinearTuning { integers: true, lanes, steps: 4, pairs: 2, ..self.decode_large };
         Self { decode_integers: Some(integers).filter(LinearTuning::has_lanes), ..self }
+    }
+
+    /// The layout for the patches of a picture or the positions of a window of sound, which are so many that tiles pay off
+    /// for small matrices.
+    #[must_use]
+    pub fn for_many_tokens(self) -> Self {
+        // Adapters without tiles have no large matrices.
+        let has_tiles = self.large_matrix != u64::MAX;
+        let large_matrix = if has_tiles { self.large_matrix.min(self.tiled_weights.into()) } else { u64::MAX };
+        Self { large_matrix, prefill_large: self.encode_large, ..self }
+    }
+
+    /// The same with smaller tiles.
+    #[must_use]
+    pub fn for_many_tokens_in_slim_tiles(self) -> Self {
+        Self { prefill_large: self.encode_slim, ..self.for_many_tokens() }
+    }
+
+    /// Whether a product of `rows` rows with `tokens` tokens needs smaller tiles to keep the adapter busy.
+    pub fn has_few_tiles(&self, rows: u32, tokens: u32) -> bool {
+        let [pairs, tile_tokens] = self.encode_large.tile();
+        rows.div_ceil(2 * pairs) * tokens.div_ceil(tile_tokens) < self.busy_tiles
     }
 
     /// With codebooks in workgroup memory, see [`LinearTuning::shared_codebook`].
@@ -218,6 +271,9 @@ impl Tuning {
             prefill_large: prefill,
             matvec_tokens: 0,
             narrow_tokens: 0,
+            encode_large: prefill,
+            encode_slim: prefill,
+            busy_tiles: 0,
             large_matrix: u64::MAX,
             attention_splits: self.attention_splits.map(|step| AttentionSplits { splits: 1, ..step }),
             projected_weights: 0,
@@ -383,6 +439,29 @@ mod tests {
         assert_eq!(of(&tuning, tuning.prefill, TensorType::Q1_0, 14_336), None);
         assert_eq!(of(&floats, floats.decode, TensorType::Q1_0, 14_336), None);
         assert_eq!(Tuning::for_adapter(true, None).with_integers().decode_integers, None);
+    }
+
+    #[test]
+    fn many_tokens_take_tiles_of_floats_for_small_matrices() {
+        let tuning = Tuning::for_adapter(false, Some(32));
+        for (best, expected) in [(Tiles::Packed, Tiles::Shared), (Tiles::Cooperative, Tiles::Cooperative)] {
+            let text = tuning.with_tiles(48 << 10, best);
+            let many = text.for_many_tokens();
+            assert_eq!(text.linear(text.prefill, 1152, 1152), text.prefill);
+            assert_eq!(many.linear(many.prefill, 1152, 1152).tiles, expected);
+            assert_eq!(many.linear(many.prefill, 128, 128), many.prefill);
+            let plain = text.plain().for_many_tokens();
+            assert_eq!(plain.linear(plain.prefill, 1152, 1152).tiles, Tiles::None);
+        }
+    }
+
+    #[test]
+    fn few_tiles_are_smaller() {
+        let tuning = Tuning::for_adapter(false, Some(32)).with_tiles(48 << 10, Tiles::Cooperative);
+        let slim = tuning.for_many_tokens_in_slim_tiles().linear(tuning.prefill, 1152, 1152);
+        assert_eq!(slim.tile(), [64, 64]);
+        assert_eq!([1024, 4096].map(|tokens| tuning.has_few_tiles(1152, tokens)), [true, false]);
+        assert!(!tuning.plain().has_few_tiles(1152, 64));
     }
 
     #[test]

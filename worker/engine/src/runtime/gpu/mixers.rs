@@ -364,6 +364,7 @@ impl<'a> AttentionBuilder<'a> {
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,
+            halves: false,
         }
     }
 

@@ -26,6 +26,7 @@ mod streams;
 mod together;
 mod tower;
 mod tower_buffers;
+mod tower_builder;
 mod weights;
 
 use std::collections::HashMap;

@@ -12,10 +12,14 @@ const MIN_ROWS: u32 = 256;
 pub(super) struct TowerBuffers {
     /// Number of rows that there is room for.
     pub(super) rows: u32,
+    /// Number of embeddings that there is room for.
+    pub(super) embeddings: u32,
     /// State for the rows of the hidden state, and for embeddings.
     pub(super) states: [wgpu::Buffer; 2],
     /// Colours of patches: `[rows][patch_len]`, padded
     pub(super) patches: wgpu::Buffer,
+    /// What is added to patch embeddings; pictures of the same size share it: `[rows][width]`
+    pub(super) added: wgpu::Buffer,
     /// `[rows][width]`
     pub(super) hidden: wgpu::Buffer,
     /// The input of a part after its norm, or its output before it is scaled: `[rows][width]`
@@ -60,18 +64,16 @@ impl TowerBuffers {
         let width = config.width;
         let steps = || floats("projection", embeddings, plan.step_len());
         let longest = plan.widest(config);
-        let prepared = match gpu.tuning().prefill_large.tiles {
-            Tiles::Cooperative => longest.div_ceil(2),
-            // Eight words of integers and two of scales per 32 elements.
-            Tiles::Packed => longest.div_ceil(32) * 10,
-            Tiles::None | Tiles::Shared => 0,
-        };
+        // Towers have no products of integers.
+        let prepared = if gpu.tuning().prefill_large.tiles == Tiles::Cooperative { longest.div_ceil(2) } else { 0 };
         let bounded_rows = if plan.has_bounds() { rows } else { 0 };
         let output = || floats("embeddings", embeddings, config.embedding_len);
         Self {
             rows,
+            embeddings,
             states: [state(), state()],
             patches: floats("patches", rows, config.patch_len().next_multiple_of(32)),
+            added: floats("added to patches", rows, width),
             hidden: floats("hidden", rows, width),
             normed: floats("normed", rows, width),
             projected: floats("projected", if config.normed { rows } else { 0 }, 3 * width),

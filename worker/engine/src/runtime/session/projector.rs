@@ -1,16 +1,17 @@
 //! A loaded projector: from a picture to what stands for it in a prompt.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::model::Model;
 use super::prompt::{EmbeddingSpan, Span};
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::{BREAK, CLASS, PATCH_BIAS, POSITIONS, Position, ProjectorConfig, ProjectorPlan};
-use crate::runtime::backend::Tower;
+use crate::runtime::backend::{Tower, TowerOutput};
 use crate::runtime::device::Device;
-use crate::runtime::measuring::{SelfTest, Verdict};
-use crate::vision::{Cut, PatchInput, PatchTables, Picture, Size, check_size};
+use crate::runtime::measuring::{Profile, SelfTest, Verdict};
+use crate::vision::{Cut, PatchGrid, PatchInput, PatchTables, Picture, Size, check_size};
 
 /// A part of what stands for a picture in a prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,8 @@ pub struct Projector {
     /// The most pixels of a part of a picture for which the device has room.
     max_pixels: u32,
     tables: PatchTables,
+    /// That of the last part of a picture: squares, and often pictures, have the same size.
+    grid: Option<Arc<PatchGrid>>,
     /// What follows a row of embeddings: `[embedding_len]`, or empty.
     row_break: Vec<f32>,
     tower: Box<dyn Tower>,
@@ -64,6 +67,7 @@ impl Projector {
             weight_bytes,
             max_pixels: rows.saturating_mul(config.patch.pow(2)),
             tables,
+            grid: None,
             row_break: take(BREAK),
             device,
             config,
@@ -164,13 +168,14 @@ impl Projector {
         let (layers, count) = (self.config.layers as usize, pictures.len());
         let mut parts = Vec::new();
         for (index, (picture, before)) in pictures.iter().zip(&markers).enumerate() {
-            let input = PatchInput::new(picture, &self.config, &self.tables);
+            let grid = self.grid(picture.size());
+            let input = PatchInput::new(picture, &self.config, grid);
             let report = &mut |done: usize| on_progress(index * layers + done, count * layers);
-            let embeddings = self.tower.embeddings(&input, report).await?;
+            let output = self.tower.embeddings(&input, report).await?;
             // Squares of a picture differ by their place in it.
             let id = id.wrapping_add((index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             parts.push(Part::Tokens(before.clone()));
-            parts.push(Part::Embeddings(self.span(id, &input, &embeddings)));
+            parts.push(Part::Embeddings(self.span(id, &input.grid, output)));
         }
         if !on_progress(count * layers, count * layers) {
             return Err(EngineError::Interrupted);
@@ -178,6 +183,22 @@ impl Projector {
         parts.extend(markers.last().map(|after| Part::Tokens(after.clone())));
         parts.retain(|part| !matches!(part, Part::Tokens(ids) if ids.is_empty()));
         Ok(parts)
+    }
+
+    /// Times the tower's kernels on the part of a picture that was encoded last: medians of `runs` runs.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if it is on the CPU or the GPU has no timestamps, [`EngineError::Prompt`] if nothing was
+    /// encoded yet, or whatever the GPU reported.
+    pub async fn profile(&self, runs: usize) -> Result<Profile> {
+        self.tower.profile(runs).await
+    }
+
+    /// The grid of a part of a picture.
+    fn grid(&mut self, size: Size) -> Arc<PatchGrid> {
+        let known = self.grid.take().filter(|grid| grid.is_for(size, &self.config));
+        let grid = known.unwrap_or_else(|| Arc::new(PatchGrid::new(size, &self.config, &self.tables)));
+        Arc::clone(self.grid.insert(grid))
     }
 
     fn cut(&self, size: Size) -> Cut {
@@ -218,29 +239,33 @@ impl Projector {
     }
 
     /// Embeddings of a part, row by row, as a span.
-    fn span(&self, id: u64, input: &PatchInput, embeddings: &[Vec<f32>]) -> EmbeddingSpan {
-        let (len, count) = (self.config.embedding_len as usize, input.places.len());
-        let mut order = vec![0; count];
-        for (from, place) in input.places.iter().enumerate() {
-            order[*place as usize] = from;
+    fn span(&self, id: u64, grid: &PatchGrid, output: TowerOutput) -> EmbeddingSpan {
+        let (len, count, places) = (self.config.embedding_len as usize, grid.places.len(), &grid.places);
+        let mut rows = in_order(output.rows, places);
+        let deepstack = in_order(output.deepstack, places);
+        if !self.row_break.is_empty() {
+            rows = rows.chunks(grid.columns as usize * len).collect::<Vec<_>>().join(&self.row_break[..]);
         }
-        let columns = input.columns as usize;
-        let (mut rows, mut deepstack): (Vec<f32>, Vec<f32>) = (Vec::new(), Vec::new());
-        for (index, from) in order.into_iter().enumerate() {
-            let mut own = embeddings.iter().map(|part| &part[from * len..][..len]);
-            rows.extend(own.next().into_iter().flatten());
-            deepstack.extend(own.flatten());
-            if (index + 1).is_multiple_of(columns) && index + 1 < count {
-                rows.extend_from_slice(&self.row_break);
-            }
-        }
-        let place = |index: u32| [0, index / input.columns, index % input.columns];
+        let place = |index: u32| [0, index / grid.columns, index % grid.columns];
         let positions: Vec<Position> =
             if self.config.grid { (0..count as u32).map(place).collect() } else { Vec::new() };
-        let longer = input.columns.max(count as u32 / input.columns);
+        let longer = grid.columns.max(count as u32 / grid.columns);
         let position_len = if self.config.grid { longer } else { (rows.len() / len) as u32 };
         EmbeddingSpan { id, rows, deepstack, positions, position_len, two_way: self.config.two_way }
     }
+}
+
+/// Rows of equal length that belong at these places, in order; none if there are none.
+fn in_order(rows: Vec<f32>, places: &[u32]) -> Vec<f32> {
+    if places.iter().copied().eq(0..places.len() as u32) {
+        return rows;
+    }
+    let len = rows.len() / places.len();
+    let mut ordered = vec![0.0; rows.len()];
+    for (index, place) in places.iter().enumerate() {
+        ordered[*place as usize * len..][..len].copy_from_slice(&rows[index * len..][..len]);
+    }
+    ordered
 }
 
 /// FNV-1a, of whole words.
