@@ -15,6 +15,7 @@ mod pip;
 mod program;
 mod shell;
 mod site;
+mod speech;
 mod tables;
 mod templates;
 mod test;
@@ -35,11 +36,13 @@ cargo xtask COMMAND
   check        check formatting, lints, licences, security advisories and download sizes
   bench        benchmark the engine; --json, --model FILE, --callers 1,8, --peer llama.cpp to compare with llama-bench;
                --browser to benchmark in Chromium, --hardware on the graphics card, --peer wllama to compare with wllama;
-               --pictures all to benchmark how models see, --write FOLDER for files that other programs can measure
+               --pictures all to benchmark how models see, --write FOLDER for files that other programs can measure;
+               --speech all to benchmark how they hear, --peer whisper.cpp to compare with that
   profile      show how long each kernel takes to decode a token; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
   model FILE   describe a GGUF file and say whether it will run
   compare-documents  compare the text of documents with pdftotext's and LibreOffice's
+  compare-speech  compare transcripts of recordings with faster-whisper's, by published weights; --cpu
   bench-search measure how well and how fast files of projects are searched
   soak         use the app for two hours (or --minutes N) and watch its memory
   tables       regenerate the tables in docs/models.md and docs/reliability.md from the last test run
@@ -68,6 +71,7 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
         "test" => test::run(arguments),
         "check" => check::run_all(),
         "compare-documents" => documents::compare(),
+        "compare-speech" => speech::compare(arguments),
         "bench-search" => documents::bench_search(),
         "soak" => test::soak(arguments),
         "tables" => tables::write_all(),

@@ -52,13 +52,17 @@ impl Package {
 
     /// Whether this version is installed in its folder.
     pub(crate) fn is_installed(&self) -> bool {
-        let about = format!("{}.dist-info", self.requirement.replace("==", "-"));
-        root().join("target").join(self.folder).join(about).exists()
+        root().join("target").join(self.folder).join(self.about()).exists()
+    }
+
+    /// The name of the folder in which pip describes the package: a hyphen separates only the version.
+    fn about(&self) -> String {
+        format!("{}.dist-info", self.requirement.replace('-', "_").replace("==", "-"))
     }
 }
 
 /// The name of the Python interpreter.
-fn python() -> Result<&'static str, Error> {
+pub(crate) fn python() -> Result<&'static str, Error> {
     let python = ["python3", "python"].into_iter().find(|python| exists(python));
     python.ok_or_else(|| Error::new("Python is not installed", "install Python 3 with pip"))
 }
@@ -86,4 +90,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Package;
+
+    #[test]
+    fn installed_packages_are_found_by_pips_name_for_them() {
+        let about = |requirement| Package { requirement, folder: "" }.about();
+        assert_eq!(about("openai==3.57.0"), "openai-3.57.0.dist-info");
+        assert_eq!(about("faster-whisper==1.2.1"), "faster_whisper-1.2.1.dist-info");
+    }
 }

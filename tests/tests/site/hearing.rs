@@ -51,7 +51,8 @@ fn recordings_are_heard_as_by_the_native_engine() {
     let (texts, starts) = expected(&samples);
     let text = texts.concat().trim().to_owned();
     let host = ModelHost::start(ggml_whisper().unwrap()).unwrap();
-    let model = host.url("ggml-tiny.bin");
+    // Like those of the catalogue.
+    let model = format!("{}#sha256={}", host.url("ggml-tiny.bin"), host.pins());
     let page = session.open(&server.page("")).unwrap();
     page.evaluate(&format!("localStorage.setItem('parlance.sources', JSON.stringify([new URL({model:?}).origin]))"))
         .unwrap();
