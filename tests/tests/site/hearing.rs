@@ -130,6 +130,45 @@ fn recordings_are_heard_as_by_the_native_engine() {
     assert_eq!(changed("view.setUint32(24, 192000, true);"), Value::Null);
 }
 
+#[test]
+fn long_recordings_take_no_memory_of_the_engine() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let model = server.offer(&file("memory-tiny.bin", &ggml_whisper().unwrap()));
+    let page = session.open(&server.blank_page()).unwrap();
+    let (site, bytes) = (server.page(""), json!(wav(&recording(2.0))));
+    let measured = run(
+        &page,
+        &format!(
+            "const {{ Parlance }} = await import({site:?} + 'parlance.js');
+            const engine = await Parlance.create();
+            await engine.configure({{ device: 'cpu' }});
+            const memory = async () => {{
+                await engine.unload();
+                return (await engine.load({model:?})).peak_memory_bytes;
+            }};
+            const bytes = new Uint8Array({bytes});
+            const hear = async (seconds) => {{
+                const header = bytes.slice(0, 44);
+                new DataView(header.buffer).setUint32(40, seconds * 32000, true);
+                const file = new File([header, ...Array(seconds / 2).fill(bytes.subarray(44))], 'long.wav');
+                // At one temperature, because everything that this model says is implausible.
+                return engine.audio.transcriptions.create({{ file, temperature: 0.2, response_format: 'verbose_json' }});
+            }};
+            await memory();
+            const short = await hear(60);
+            const before = await memory();
+            const long = await hear(600);
+            return [short.duration, long.duration, long.segments.length, (await memory()) - before];"
+        ),
+    );
+    let [short_s, long_s, segments, grown_bytes]: [f64; 4] = serde_json::from_value(measured).unwrap();
+    assert_eq!((short_s as u32, long_s as u32), (60, 600));
+    assert!(segments > 100.0, "{segments}");
+    // The samples alone have 19 MB.
+    assert!(grown_bytes < 8e6, "{grown_bytes}");
+}
+
 /// Opens the app with the tiny model on this device.
 fn open_with_model(session: &Session, server: &Server) -> Page {
     let page = session.open(&server.page("storage")).unwrap();
@@ -280,8 +319,8 @@ fn what_was_said_stays_when_the_microphone_is_unplugged() {
     page.fill("#message", "Before.").unwrap();
     page.click("[data-testid=dictate]").unwrap();
     wait(&page, "document.querySelector('#message').value === 'Before. half a sentence'");
-    page.evaluate("window.said = 'half a sentence more'; stream.getTracks()[0].dispatchEvent(new Event('ended'))")
-        .unwrap();
+    let unplug = "stream.getTracks()[0].dispatchEvent(new Event('ended'))";
+    page.evaluate(&format!("(window.said = 'half a sentence more', {unplug})")).unwrap();
     wait(&page, "document.querySelector('.toast')?.innerText.includes('The microphone was disconnected.')");
     assert_eq!(page.evaluate("document.querySelector('#message').value").unwrap(), "Before. half a sentence more");
     wait(&page, "!document.querySelector('[data-testid=dictation]') && stream.getTracks()[0].readyState === 'ended'");
