@@ -52,13 +52,17 @@ impl Package<'_> {
 
     /// Whether this version is installed in its folder.
     pub(crate) fn is_installed(&self) -> bool {
-        let about = format!("{}.dist-info", self.requirement.replace("==", "-"));
-        self.path().join(about).exists()
+        self.path().join(self.about()).exists()
     }
 
     /// The folder.
     pub(crate) fn path(&self) -> PathBuf {
         root().join("target").join(self.folder)
+    }
+
+    /// The name of the folder in which pip describes the package: a hyphen separates only the version.
+    fn about(&self) -> String {
+        format!("{}.dist-info", self.requirement.replace('-', "_").replace("==", "-"))
     }
 }
 
@@ -91,4 +95,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Package;
+
+    #[test]
+    fn installed_packages_are_found_by_pips_name_for_them() {
+        let about = |requirement| Package { requirement, folder: "" }.about();
+        assert_eq!(about("openai==3.57.0"), "openai-3.57.0.dist-info");
+        assert_eq!(about("faster-whisper==1.2.1"), "faster_whisper-1.2.1.dist-info");
+    }
 }
