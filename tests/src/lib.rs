@@ -14,6 +14,7 @@ pub mod hub;
 pub mod inject;
 pub mod native;
 pub mod notes;
+pub mod quotations;
 pub mod scripted;
 pub mod seeing;
 mod server;

@@ -15,6 +15,7 @@ mod first_load;
 mod hearing;
 mod hub;
 mod images;
+mod injections;
 mod lifecycle;
 mod memory;
 mod openai;
