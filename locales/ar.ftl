@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = المحادثة
 message = اكتب رسالة
 send = إرسال
+queue-message = إرسال بعد هذا الرد
+queued = في انتظار الإرسال
+take-back = تعديل قبل الإرسال
+quote-selection = اقتباس التحديد
 stop = إيقاف
 attach = إرفاق ملفات أو صور
 take-photo = التقاط صورة
@@ -105,6 +109,7 @@ tokens-per-second = { $rate } رمز/ث
 generation-details = رموز المُدخل: { $prompt } (منها { $cached } من الذاكرة المؤقتة)، زمن أول رمز: { $seconds } ث
 copy = نسخ
 copied = تم النسخ
+copy-csv = نسخ بصيغة CSV
 download = تنزيل
 edit = تعديل
 edit-message = تعديل الرسالة
@@ -156,6 +161,11 @@ suggestion-write = اكتب قصيدة هايكو عن البحر
 
 conversations = المحادثات
 new-chat = محادثة جديدة
+temporary-chat = محادثة مؤقتة
+temporary-chat-text = لا يُحفظ شيء من هذه المحادثة، وتنتهي عند مغادرتها.
+select-chats = تحديد محادثات
+select-chat = تحديد هذه المحادثة
+selected-count = المحدد: { $count }
 search-conversations = البحث في المحادثات
 no-conversations = ستظهر محادثاتك هنا.
 nothing-found = لا نتائج.
@@ -171,9 +181,11 @@ pin = تثبيت
 unpin = إلغاء التثبيت
 move-to-folder = نقل إلى مجلد
 folder = مجلد
+tags = الوسوم
 export-markdown = تصدير بصيغة Markdown
 export-json = تصدير بصيغة JSON
 conversation-deleted = حُذفت المحادثة.
+some-conversations-deleted = عدد المحادثات المحذوفة: { $count }.
 conversations-deleted = حُذفت كل المحادثات.
 undo = تراجع
 
@@ -185,10 +197,12 @@ project-name = اسم المشروع
 new-project = مشروع جديد
 project-instructions = التعليمات: تُرسل إلى النموذج في بداية كل محادثة من هذا المشروع
 project-files = الملفات
+projects-empty = لا شيء هنا بعد. سمِّ مشروعًا في الأعلى وأضف إليه ملفات وابدأ محادثة: ستقتبس الردود من الملفات بأرقام، والنقر على رقم يعرض الموضع.
 project-file = { $size } من النص · المقاطع: { $count }، بالمعنى: { $embedded }
 delete-project = حذف المشروع
 embedding-proposal = تُبحث الملفات بالكلمات. يعثر نموذج تضمين صغير أيضًا على مقاطع تقول الشيء نفسه بكلمات أخرى؛ وهو أفضل بالإنجليزية.
 embedding-download = تنزيل all-MiniLM-L6-v2 (نحو 25 ميغابايت)
+embedding-source = العنوان معروف من مشاريع أخرى؛ أما الحجم فمحسوب ولم يُتحقق منه.
 embedding-files = تُجهَّز الملفات للبحث بالمعنى. يتوقف ذلك مؤقتًا أثناء انتظارك للرد، وعند العمل على البطارية.
 embedding-failed = لم يُرجع نموذج التضمين أي متجهات. اختر نموذجًا آخر في الإعدادات.
 
@@ -341,6 +355,7 @@ cancel = إلغاء
 ## Settings
 
 settings = الإعدادات
+search-settings = البحث في الإعدادات
 pages = الصفحات
 chat = المحادثة
 interface = الواجهة
@@ -441,6 +456,8 @@ save = حفظ
 ## Shortcuts
 
 shortcuts = اختصارات لوحة المفاتيح
+palette = الأوامر
+palette-hint = البحث في الأوامر والصفحات والمحادثات
 shortcut-help = عرض هذه القائمة
 shortcut-search = البحث في المحادثات
 shortcut-sidebar = إظهار الشريط الجانبي أو إخفاؤه

@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = Chatverlauf
 message = Nachricht schreiben
 send = Senden
+queue-message = Nach dieser Antwort senden
+queued = Wartet auf das Senden
+take-back = Vor dem Senden bearbeiten
+quote-selection = Auswahl zitieren
 stop = Stoppen
 attach = Dateien oder Bilder anhängen
 take-photo = Foto aufnehmen
@@ -102,6 +106,7 @@ tokens-per-second = { $rate } Tok/s
 generation-details = { $prompt } Prompt-Tokens ({ $cached } aus dem Cache), Zeit bis zum ersten Token { $seconds } s
 copy = Kopieren
 copied = Kopiert
+copy-csv = Als CSV kopieren
 download = Herunterladen
 edit = Bearbeiten
 edit-message = Nachricht bearbeiten
@@ -153,6 +158,11 @@ suggestion-write = Schreibe ein Haiku über das Meer
 
 conversations = Chats
 new-chat = Neuer Chat
+temporary-chat = Temporärer Chat
+temporary-chat-text = Von diesem Chat wird nichts gespeichert. Er endet, wenn du ihn verlässt.
+select-chats = Chats auswählen
+select-chat = Diesen Chat auswählen
+selected-count = { $count } ausgewählt
 search-conversations = Chats durchsuchen
 no-conversations = Deine Chats erscheinen hier.
 nothing-found = Keine Ergebnisse.
@@ -168,9 +178,11 @@ pin = Anheften
 unpin = Loslösen
 move-to-folder = In Ordner verschieben
 folder = Ordner
+tags = Schlagwörter
 export-markdown = Als Markdown exportieren
 export-json = Als JSON exportieren
 conversation-deleted = Chat gelöscht.
+some-conversations-deleted = { $count } Chats gelöscht.
 conversations-deleted = Alle Chats gelöscht.
 undo = Rückgängig
 
@@ -182,10 +194,12 @@ project-name = Name des Projekts
 new-project = Neues Projekt
 project-instructions = Anweisungen: werden dem Modell zu Beginn jedes Chats dieses Projekts gesendet
 project-files = Dateien
+projects-empty = Noch nichts da. Gib oben einem Projekt einen Namen, füge Dateien hinzu und beginne einen Chat: Antworten zitieren die Dateien dann mit Nummern, und ein Klick auf eine Nummer zeigt die Stelle.
 project-file = { $size } Text · Abschnitte: { $count }, nach Bedeutung: { $embedded }
 delete-project = Projekt löschen
 embedding-proposal = Dateien werden nach Wörtern durchsucht. Ein kleines Embedding-Modell findet auch Stellen, die dasselbe anders sagen; am besten auf Englisch.
 embedding-download = all-MiniLM-L6-v2 herunterladen (etwa 25 MB)
+embedding-source = Die Adresse ist aus anderen Projekten bekannt; die Größe ist berechnet und wurde nicht geprüft.
 embedding-files = Dateien werden für die Suche nach Bedeutung vorbereitet. Das pausiert, während du auf eine Antwort wartest, und im Akkubetrieb.
 embedding-failed = Das Embedding-Modell hat keine Vektoren geliefert. Wähle in den Einstellungen ein anderes.
 
@@ -334,6 +348,7 @@ cancel = Abbrechen
 ## Settings
 
 settings = Einstellungen
+search-settings = Einstellungen durchsuchen
 pages = Seiten
 chat = Chat
 interface = Oberfläche
@@ -431,6 +446,8 @@ save = Speichern
 ## Shortcuts
 
 shortcuts = Tastenkürzel
+palette = Befehle
+palette-hint = Befehle, Seiten und Chats suchen
 shortcut-help = Diese Liste anzeigen
 shortcut-search = Chats durchsuchen
 shortcut-sidebar = Seitenleiste ein- oder ausblenden

@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = Conversation
 message = Send a message
 send = Send
+queue-message = Send after this response
+queued = Waiting to be sent
+take-back = Edit before sending
+quote-selection = Quote selection
 stop = Stop
 attach = Attach files or images
 take-photo = Take a photo
@@ -102,6 +106,7 @@ tokens-per-second = { $rate } tok/s
 generation-details = { $prompt } prompt tokens ({ $cached } cached), time to first token { $seconds } s
 copy = Copy
 copied = Copied
+copy-csv = Copy as CSV
 download = Download
 edit = Edit
 edit-message = Edit message
@@ -153,6 +158,11 @@ suggestion-write = Write a haiku about the sea
 
 conversations = Chats
 new-chat = New chat
+temporary-chat = Temporary chat
+temporary-chat-text = Nothing of this chat is saved. It ends when you leave it.
+select-chats = Select chats
+select-chat = Select this chat
+selected-count = { $count } selected
 search-conversations = Search chats
 no-conversations = Your chats will appear here.
 nothing-found = No results.
@@ -168,9 +178,11 @@ pin = Pin
 unpin = Unpin
 move-to-folder = Move to folder
 folder = Folder
+tags = Tags
 export-markdown = Export as Markdown
 export-json = Export as JSON
 conversation-deleted = Chat deleted.
+some-conversations-deleted = { $count } chats deleted.
 conversations-deleted = All chats deleted.
 undo = Undo
 
@@ -182,10 +194,12 @@ project-name = Name of the project
 new-project = New project
 project-instructions = Instructions: sent to the model at the start of every chat of this project
 project-files = Files
+projects-empty = Nothing here yet. Name a project above, add files to it, and start a chat: answers then quote the files by number, and a click on a number shows the place.
 project-file = { $size } of text · passages: { $count }, by meaning: { $embedded }
 delete-project = Delete project
 embedding-proposal = Files are searched by their words. A small embedding model also finds passages that say the same in other words; it works best in English.
 embedding-download = Download all-MiniLM-L6-v2 (about 25 MB)
+embedding-source = Its address is known from other projects; its size is computed and was not checked.
 embedding-files = Files are being prepared for search by meaning. This pauses while you wait for a response, and on battery.
 embedding-failed = The embedding model returned no vectors. Choose another one in the settings.
 
@@ -334,6 +348,7 @@ cancel = Cancel
 ## Settings
 
 settings = Settings
+search-settings = Search settings
 pages = Pages
 chat = Chat
 interface = Interface
@@ -431,6 +446,8 @@ save = Save
 ## Shortcuts
 
 shortcuts = Keyboard shortcuts
+palette = Commands
+palette-hint = Search commands, pages and chats
 shortcut-help = Show this list
 shortcut-search = Search chats
 shortcut-sidebar = Toggle sidebar

@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = Conversación
 message = Escribe un mensaje
 send = Enviar
+queue-message = Enviar después de esta respuesta
+queued = En espera de enviarse
+take-back = Editar antes de enviar
+quote-selection = Citar la selección
 stop = Detener
 attach = Adjuntar archivos o imágenes
 take-photo = Hacer una foto
@@ -102,6 +106,7 @@ tokens-per-second = { $rate } tok/s
 generation-details = { $prompt } tokens de prompt ({ $cached } en caché), tiempo hasta el primer token: { $seconds } s
 copy = Copiar
 copied = Copiado
+copy-csv = Copiar como CSV
 download = Descargar
 edit = Editar
 edit-message = Editar mensaje
@@ -153,6 +158,11 @@ suggestion-write = Escribe un haiku sobre el mar
 
 conversations = Chats
 new-chat = Nuevo chat
+temporary-chat = Chat temporal
+temporary-chat-text = No se guarda nada de este chat. Termina cuando lo dejas.
+select-chats = Seleccionar chats
+select-chat = Seleccionar este chat
+selected-count = { $count } seleccionados
 search-conversations = Buscar chats
 no-conversations = Tus chats aparecerán aquí.
 nothing-found = Sin resultados.
@@ -168,9 +178,11 @@ pin = Fijar
 unpin = Dejar de fijar
 move-to-folder = Mover a carpeta
 folder = Carpeta
+tags = Etiquetas
 export-markdown = Exportar como Markdown
 export-json = Exportar como JSON
 conversation-deleted = Chat eliminado.
+some-conversations-deleted = { $count } chats eliminados.
 conversations-deleted = Todos los chats eliminados.
 undo = Deshacer
 
@@ -182,10 +194,12 @@ project-name = Nombre del proyecto
 new-project = Nuevo proyecto
 project-instructions = Instrucciones: se envían al modelo al comienzo de cada chat de este proyecto
 project-files = Archivos
+projects-empty = Aún no hay nada. Pon nombre a un proyecto arriba, añádele archivos y empieza un chat: las respuestas citarán los archivos por número, y un clic en un número muestra el lugar.
 project-file = { $size } de texto · pasajes: { $count }, por significado: { $embedded }
 delete-project = Eliminar proyecto
 embedding-proposal = Los archivos se buscan por palabras. Un pequeño modelo de embeddings también encuentra pasajes que dicen lo mismo de otra forma; funciona mejor en inglés.
 embedding-download = Descargar all-MiniLM-L6-v2 (unos 25 MB)
+embedding-source = La dirección se conoce por otros proyectos; el tamaño está calculado y no se ha comprobado.
 embedding-files = Los archivos se preparan para la búsqueda por significado. Se pausa mientras esperas una respuesta y con batería.
 embedding-failed = El modelo de embeddings no devolvió vectores. Elige otro en los ajustes.
 
@@ -334,6 +348,7 @@ cancel = Cancelar
 ## Settings
 
 settings = Ajustes
+search-settings = Buscar en los ajustes
 pages = Páginas
 chat = Chat
 interface = Interfaz
@@ -431,6 +446,8 @@ save = Guardar
 ## Shortcuts
 
 shortcuts = Atajos de teclado
+palette = Comandos
+palette-hint = Buscar comandos, páginas y chats
 shortcut-help = Mostrar esta lista
 shortcut-search = Buscar chats
 shortcut-sidebar = Mostrar u ocultar la barra lateral

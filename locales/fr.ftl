@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = Conversation
 message = Écrivez un message
 send = Envoyer
+queue-message = Envoyer après cette réponse
+queued = En attente d’envoi
+take-back = Modifier avant l’envoi
+quote-selection = Citer la sélection
 stop = Arrêter
 attach = Joindre des fichiers ou des images
 take-photo = Prendre une photo
@@ -102,6 +106,7 @@ tokens-per-second = { $rate } tok/s
 generation-details = { $prompt } tokens de prompt ({ $cached } en cache), premier token après { $seconds } s
 copy = Copier
 copied = Copié
+copy-csv = Copier en CSV
 download = Télécharger
 edit = Modifier
 edit-message = Modifier le message
@@ -153,6 +158,11 @@ suggestion-write = Écris un haïku sur la mer
 
 conversations = Conversations
 new-chat = Nouvelle conversation
+temporary-chat = Conversation temporaire
+temporary-chat-text = Rien de cette conversation n’est enregistré. Elle se termine quand vous la quittez.
+select-chats = Sélectionner des conversations
+select-chat = Sélectionner cette conversation
+selected-count = { $count } sélectionnées
 search-conversations = Rechercher des conversations
 no-conversations = Vos conversations apparaîtront ici.
 nothing-found = Aucun résultat.
@@ -168,9 +178,11 @@ pin = Épingler
 unpin = Désépingler
 move-to-folder = Déplacer vers un dossier
 folder = Dossier
+tags = Étiquettes
 export-markdown = Exporter en Markdown
 export-json = Exporter en JSON
 conversation-deleted = Conversation supprimée.
+some-conversations-deleted = { $count } conversations supprimées.
 conversations-deleted = Toutes les conversations ont été supprimées.
 undo = Annuler
 
@@ -182,10 +194,12 @@ project-name = Nom du projet
 new-project = Nouveau projet
 project-instructions = Instructions : envoyées au modèle au début de chaque discussion de ce projet
 project-files = Fichiers
+projects-empty = Rien pour l’instant. Nommez un projet ci-dessus, ajoutez-y des fichiers et commencez une conversation : les réponses citent alors les fichiers par numéro, et un clic sur un numéro montre l’endroit.
 project-file = { $size } de texte · passages : { $count }, par le sens : { $embedded }
 delete-project = Supprimer le projet
 embedding-proposal = Les fichiers sont cherchés par mots. Un petit modèle d’embedding trouve aussi les passages qui disent la même chose autrement ; il marche mieux en anglais.
 embedding-download = Télécharger all-MiniLM-L6-v2 (environ 25 Mo)
+embedding-source = L’adresse est connue par d’autres projets ; la taille est calculée et n’a pas été vérifiée.
 embedding-files = Les fichiers sont préparés pour la recherche par le sens. Cela s’interrompt pendant que vous attendez une réponse, et sur batterie.
 embedding-failed = Le modèle d’embedding n’a renvoyé aucun vecteur. Choisissez-en un autre dans les réglages.
 
@@ -334,6 +348,7 @@ cancel = Annuler
 ## Settings
 
 settings = Paramètres
+search-settings = Rechercher dans les paramètres
 pages = Pages
 chat = Conversation
 interface = Interface
@@ -431,6 +446,8 @@ save = Enregistrer
 ## Shortcuts
 
 shortcuts = Raccourcis clavier
+palette = Commandes
+palette-hint = Rechercher des commandes, des pages et des conversations
 shortcut-help = Afficher cette liste
 shortcut-search = Rechercher des conversations
 shortcut-sidebar = Afficher ou masquer la barre latérale

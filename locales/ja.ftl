@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = チャットの内容
 message = メッセージを入力
 send = 送信
+queue-message = この応答の後に送信
+queued = 送信待ち
+take-back = 送信前に編集
+quote-selection = 選択部分を引用
 stop = 停止
 attach = ファイルや画像を添付
 take-photo = 写真を撮る
@@ -96,6 +100,7 @@ tokens-per-second = { $rate } tok/s
 generation-details = プロンプト { $prompt } トークン（うち { $cached } はキャッシュ）、最初のトークンまで { $seconds } 秒
 copy = コピー
 copied = コピーしました
+copy-csv = CSV としてコピー
 download = ダウンロード
 edit = 編集
 edit-message = メッセージを編集
@@ -147,6 +152,11 @@ suggestion-write = 海の俳句を詠んでください
 
 conversations = チャット
 new-chat = 新しいチャット
+temporary-chat = 一時チャット
+temporary-chat-text = このチャットは一切保存されません。離れると終了します。
+select-chats = チャットを選択
+select-chat = このチャットを選択
+selected-count = { $count } 件選択中
 search-conversations = チャットを検索
 no-conversations = チャットはここに表示されます。
 nothing-found = 見つかりませんでした。
@@ -162,9 +172,11 @@ pin = ピン留めする
 unpin = ピン留めを外す
 move-to-folder = フォルダに移動
 folder = フォルダ
+tags = タグ
 export-markdown = Markdown でエクスポート
 export-json = JSON でエクスポート
 conversation-deleted = チャットを削除しました。
+some-conversations-deleted = { $count } 件のチャットを削除しました。
 conversations-deleted = すべてのチャットを削除しました。
 undo = 元に戻す
 
@@ -176,10 +188,12 @@ project-name = プロジェクト名
 new-project = 新しいプロジェクト
 project-instructions = 指示：このプロジェクトの各チャットの最初にモデルへ送られます
 project-files = ファイル
+projects-empty = まだ何もありません。上でプロジェクトに名前を付け、ファイルを追加してチャットを始めてください。応答はファイルを番号で引用し、番号をクリックすると該当箇所が表示されます。
 project-file = テキスト { $size }、{ $count } 節、うち意味検索 { $embedded }
 delete-project = プロジェクトを削除
 embedding-proposal = ファイルは単語で検索されます。小さな埋め込みモデルがあれば、別の言い方の一節も見つかります（英語が最も得意です）。
 embedding-download = all-MiniLM-L6-v2 をダウンロード（約 25 MB）
+embedding-source = アドレスは他のプロジェクトで確認されていますが、サイズは計算値で、未確認です。
 embedding-files = 意味検索のためにファイルを準備しています。応答を待つ間とバッテリー使用中は一時停止します。
 embedding-failed = 埋め込みモデルがベクトルを返しませんでした。設定で別のモデルを選んでください。
 
@@ -322,6 +336,7 @@ cancel = キャンセル
 ## Settings
 
 settings = 設定
+search-settings = 設定を検索
 pages = ページ
 chat = チャット
 interface = インターフェース
@@ -416,6 +431,8 @@ save = 保存
 ## Shortcuts
 
 shortcuts = キーボードショートカット
+palette = コマンド
+palette-hint = コマンド、ページ、チャットを検索
 shortcut-help = この一覧を表示
 shortcut-search = チャットを検索
 shortcut-sidebar = サイドバーの表示を切り替え

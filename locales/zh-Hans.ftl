@@ -7,6 +7,10 @@ assistant = Parlance
 conversation = 对话内容
 message = 发送消息
 send = 发送
+queue-message = 在此回答之后发送
+queued = 等待发送
+take-back = 发送前编辑
+quote-selection = 引用所选内容
 stop = 停止
 attach = 添加文件或图片
 take-photo = 拍照
@@ -96,6 +100,7 @@ tokens-per-second = { $rate } tok/s
 generation-details = 提示词 { $prompt } 个 token（{ $cached } 个来自缓存），首个 token 用时 { $seconds } 秒
 copy = 复制
 copied = 已复制
+copy-csv = 复制为 CSV
 download = 下载
 edit = 编辑
 edit-message = 编辑消息
@@ -147,6 +152,11 @@ suggestion-write = 写一首关于大海的俳句
 
 conversations = 对话
 new-chat = 新对话
+temporary-chat = 临时对话
+temporary-chat-text = 此对话的任何内容都不会保存，离开后即结束。
+select-chats = 选择对话
+select-chat = 选择此对话
+selected-count = 已选择 { $count } 个
 search-conversations = 搜索对话
 no-conversations = 你的对话会显示在这里。
 nothing-found = 没有结果。
@@ -162,9 +172,11 @@ pin = 置顶
 unpin = 取消置顶
 move-to-folder = 移动到文件夹
 folder = 文件夹
+tags = 标签
 export-markdown = 导出为 Markdown
 export-json = 导出为 JSON
 conversation-deleted = 对话已删除。
+some-conversations-deleted = 已删除 { $count } 个对话。
 conversations-deleted = 所有对话已删除。
 undo = 撤销
 
@@ -176,10 +188,12 @@ project-name = 项目名称
 new-project = 新建项目
 project-instructions = 指令：在此项目的每个对话开始时发送给模型
 project-files = 文件
+projects-empty = 这里还没有内容。在上方为项目命名，添加文件，然后开始对话：回答会用编号引用文件，点击编号即可查看原文位置。
 project-file = 文本 { $size }，{ $count } 个段落，其中 { $embedded } 个可按含义搜索
 delete-project = 删除项目
 embedding-proposal = 文件按词语搜索。小型嵌入模型还能找到用不同说法表达相同意思的段落；英语效果最好。
 embedding-download = 下载 all-MiniLM-L6-v2（约 25 MB）
+embedding-source = 地址可从其他项目得知；大小为计算值，未经核实。
 embedding-files = 正在为按含义搜索准备文件。等待回答时和使用电池时会暂停。
 embedding-failed = 嵌入模型没有返回向量。请在设置中选择其他模型。
 
@@ -322,6 +336,7 @@ cancel = 取消
 ## Settings
 
 settings = 设置
+search-settings = 搜索设置
 pages = 页面
 chat = 对话
 interface = 界面
@@ -416,6 +431,8 @@ save = 保存
 ## Shortcuts
 
 shortcuts = 键盘快捷键
+palette = 命令
+palette-hint = 搜索命令、页面和对话
 shortcut-help = 显示此列表
 shortcut-search = 搜索对话
 shortcut-sidebar = 显示或隐藏侧边栏

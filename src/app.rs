@@ -8,6 +8,7 @@ use wasm_bindgen::JsValue;
 
 use crate::chats::Chats;
 use crate::client::Client;
+use crate::components::palette::Palette;
 use crate::dictation::Dictation;
 use crate::i18n::{best_locale, use_locale};
 use crate::images::Images;
@@ -56,6 +57,7 @@ pub(crate) fn App() -> impl IntoView {
                 <Route path=path!("settings") view=SettingsPage />
                 <Route path=path!("storage") view=StoragePage />
             </Routes>
+            <Palette />
         </Router>
     }
 }

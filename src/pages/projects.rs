@@ -45,7 +45,10 @@ pub(crate) fn ProjectsPage() -> impl IntoView {
             </form>
             <Toasts />
             <ReadingsList readings=chats.readings() />
-            <Show when=move || has_projects.get()>
+            <Show
+                when=move || has_projects.get()
+                fallback=|| view! { <p class="empty" data-testid="no-projects">{tr("projects-empty")}</p> }
+            >
                 <EmbeddingProposal />
             </Show>
             <For each=move || projects.get() key=|project: &Project| (project.id, project.name.clone()) let(project)>

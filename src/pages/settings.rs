@@ -6,6 +6,7 @@ use crate::components::allow_host::{AllowHost, AllowedHosts};
 use crate::components::data_controls::DataControls;
 use crate::components::page_header::PageHeader;
 use crate::components::sampling_settings::SamplingSettings;
+use crate::components::settings_search::SettingsSearch;
 use crate::components::snippets::Snippets;
 use crate::components::toast::Toasts;
 use crate::i18n::{LOCALES, t, tr};
@@ -18,6 +19,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
     view! {
         <main class="page">
             <PageHeader title="settings" />
+            <SettingsSearch />
             <InterfaceSettings />
             <SamplingSettings />
             <PromptSettings />
