@@ -8,7 +8,6 @@ use crate::components::embedding_proposal::EmbeddingProposal;
 use crate::components::page_header::PageHeader;
 use crate::components::project_card::ProjectCard;
 use crate::components::readings_list::ReadingsList;
-use crate::components::toast::Toasts;
 use crate::i18n::tr;
 
 /// The projects page.
@@ -43,7 +42,6 @@ pub(crate) fn ProjectsPage() -> impl IntoView {
                     {tr("new-project")}
                 </button>
             </form>
-            <Toasts />
             <ReadingsList readings=chats.readings() />
             <Show
                 when=move || has_projects.get()

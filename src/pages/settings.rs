@@ -8,7 +8,6 @@ use crate::components::page_header::PageHeader;
 use crate::components::sampling_settings::SamplingSettings;
 use crate::components::settings_search::SettingsSearch;
 use crate::components::snippets::Snippets;
-use crate::components::toast::Toasts;
 use crate::i18n::{LOCALES, t, tr};
 use crate::options::model_url;
 use crate::settings::{Settings, SettingsContext, Theme};
@@ -31,7 +30,6 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             />
             <AllowedHosts />
             <DataControls />
-            <Toasts />
         </main>
     }
 }

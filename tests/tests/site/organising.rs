@@ -48,6 +48,11 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
     wait(&page, "document.querySelectorAll('.conversation').length === 0");
     press(&page, ".toast", "Undo");
     wait(&page, &format!("document.querySelectorAll('.conversation').length === 2 && {pinned} === 1"));
+    // The list is beside other pages, too.
+    page.follow("storage").unwrap();
+    wait(&page, "document.querySelector('main.page')");
+    page.click(".sidebar .conversation").unwrap();
+    wait(&page, "document.querySelectorAll('.message').length === 2");
     // Nothing is chosen any more.
     choose_all();
     press(&page, ".selection-bar", "Cancel");
