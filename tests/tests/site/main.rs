@@ -23,6 +23,7 @@ mod openai;
 mod organising;
 mod package;
 mod pages;
+mod palette;
 mod projects;
 mod responses;
 mod sight;

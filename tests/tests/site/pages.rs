@@ -200,34 +200,6 @@ fn keyboard_shortcuts_work() {
     key("F", "ctrlKey: true, shiftKey: true");
     wait(&page, "document.activeElement.id === 'search'");
     page.evaluate("document.activeElement.blur()").unwrap();
-    // The palette finds pages and actions, on every page.
-    key("k", "ctrlKey: true");
-    wait(&page, "document.activeElement.id === 'palette-field'");
-    page.type_into("#palette-field", "dark").unwrap();
-    wait(&page, "document.querySelectorAll('.palette li').length === 1");
-    page.press("Enter").unwrap();
-    wait(&page, "!document.querySelector('.dialog') && document.documentElement.dataset.theme === 'dark'");
-    key("k", "ctrlKey: true");
-    wait(&page, "document.activeElement.id === 'palette-field'");
-    let down = "new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true, cancelable: true })";
-    page.evaluate(&format!("document.activeElement.dispatchEvent({down})")).unwrap();
-    wait(&page, "document.querySelectorAll('.palette li')[1].ariaSelected === 'true'");
-    page.type_into("#palette-field", "sett").unwrap();
-    page.press("Enter").unwrap();
-    wait(&page, "document.querySelector('#settings-search')");
-    // There, a field shows only what is looked for.
-    let shown = "[...document.querySelectorAll('main section')].filter(section => section.checkVisibility()).map(section => section.innerText)";
-    page.fill("#settings-search", "repeat penalty").unwrap();
-    wait(&page, &format!("{shown}.length === 1 && {shown}[0].includes('Temperature')"));
-    page.fill("#settings-search", "no such setting").unwrap();
-    wait(&page, &format!("{shown}.length === 0 && document.querySelector('main').innerText.includes('No results')"));
-    page.fill("#settings-search", "").unwrap();
-    wait(&page, &format!("{shown}.length > 5"));
-    key("k", "ctrlKey: true");
-    wait(&page, "document.activeElement.id === 'palette-field'");
-    page.type_into("#palette-field", "new chat").unwrap();
-    page.press("Enter").unwrap();
-    wait(&page, "document.querySelector('.app') && !document.querySelector('.dialog')");
     key("?", "");
     wait(&page, "document.querySelector('.dialog .shortcuts')");
     page.press("Escape").unwrap();
