@@ -102,6 +102,7 @@ impl Chats {
     /// Shows a new conversation of a project.
     pub(crate) fn open_in_project(self, project: Id) {
         self.open(None);
+        self.set_temporary(false);
         self.current.summary().write().project = Some(project);
     }
 
