@@ -19,10 +19,12 @@ use crate::components::model_status::ModelStatus;
 use crate::components::navigation::follow_address;
 use crate::components::notice::Notice;
 use crate::components::project_note::ProjectNote;
+use crate::components::quote_selection::QuoteSelection;
 use crate::components::recording_dialog::RecordingDialog;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::sidebar::Sidebar;
 use crate::components::speech_model::SpeechModelDialog;
+use crate::components::temporary_note::TemporaryNote;
 use crate::components::toast::Toasts;
 use crate::components::updates::Updates;
 use crate::components::welcome::Welcome;
@@ -127,6 +129,8 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
                     <ProjectNote />
+                    <TemporaryNote />
+                    <QuoteSelection />
                     <Composer />
                     <div class="dock-foot">
                         <ContextGauge />

@@ -15,6 +15,7 @@ pub mod inject;
 pub mod native;
 pub mod notes;
 pub mod recognisers;
+pub mod quotations;
 pub mod scripted;
 pub mod seeing;
 mod server;

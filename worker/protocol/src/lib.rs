@@ -3,7 +3,7 @@
 //! Clients send [`Request`]s to the engine's worker, which answers with [`Event`]s. Both are plain data with a JSON form
 //! (`{"type": "api", ...}`), so JavaScript can use the protocol, too. Requests to models are those of the `OpenAI` API, see
 //! [`openai`]. The messages of the library worker are in [`library`], those of the worker that reads documents in
-//! [`documents`], and those of the worker that draws pages of PDF files in [`scans`].
+//! [`documents`], and those of the worker that draws pages of PDF files in [`scans`]. [`quoting`] says how files are put into prompts.
 
 mod abilities;
 pub mod documents;
@@ -11,6 +11,7 @@ mod failure;
 pub mod library;
 mod models;
 pub mod openai;
+pub mod quoting;
 pub mod scans;
 mod source;
 mod warning;

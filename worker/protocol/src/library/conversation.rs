@@ -59,6 +59,8 @@ pub struct ConversationSummary {
     pub is_pinned: bool,
     /// Its folder.
     pub folder: Option<String>,
+    /// Its tags, without `#`.
+    pub tags: Vec<String>,
     /// The last message of the visible branch.
     pub leaf: Option<Id>,
     /// The system prompt, if the conversation has its own.
