@@ -23,7 +23,8 @@ pub(crate) fn add(place: &Element) {
 
 fn add_frame(table: &Element) -> Option<()> {
     let bar = element("div", "table-toolbar")?;
-    bar.append_child(&button("csv", &t("copy-csv"))?).ok()?;
+    let copy = button("csv", &t("copy-csv"))?;
+    bar.append_child(&copy).ok()?;
     table.parent_node()?.insert_before(&bar, Some(table)).ok()?;
     let frame = element("div", "table")?;
     // So that it can be scrolled with the keyboard.
@@ -39,7 +40,8 @@ fn add_toolbar(block: &Element) -> Option<()> {
     language.set_text_content(block.get_attribute("data-language").as_deref());
     bar.append_child(&language).ok()?;
     for (action, label) in [("copy", t("copy")), ("download", t("download"))] {
-        bar.append_child(&button(action, &label)?).ok()?;
+        let button = button(action, &label)?;
+        bar.append_child(&button).ok()?;
     }
     block.set_attribute("tabindex", "0").ok()?;
     let parent = block.parent_node()?;

@@ -85,9 +85,9 @@ fn measure(
     let mut times_s = Vec::new();
     // Once to warm up.
     for run in 0..=arguments.runs {
-        let time_s = page.evaluate(HEAR)?.as_f64();
+        let taken = page.evaluate(HEAR)?.as_f64();
         if run > 0 {
-            times_s.extend(time_s);
+            times_s.extend(taken);
         }
     }
     let about = page.evaluate("({ adapter: info.adapter, features: info.features })")?;

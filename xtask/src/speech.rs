@@ -19,7 +19,7 @@ const REFERENCE: Package = Package { requirement: "faster-whisper==1.2.1", folde
 struct Model {
     name: &'static str,
     /// The packages, and where each has a part of the weights.
-    parts: &'static [(Package, &'static str)],
+    parts: &'static [(Package<'static>, &'static str)],
     /// Of the weights.
     sha256: &'static str,
 }

@@ -1,6 +1,6 @@
 //! Chromium's dialect of matrix units. The kernels are written in naga's WGSL (`wgpu_cooperative_matrix`), which wgpu passes
 //! on to browsers unchanged, but Chromium has an extension of its own (`chromium_experimental_subgroup_matrix`, see Dawn's
-//! docs/tint/extensions/subgroup_matrix.md). It has the same operations under other names, except that its matrices are
+//! `docs/tint/extensions/subgroup_matrix.md`). It has the same operations under other names, except that its matrices are
 //! loaded from arrays of single elements, where naga takes arrays of vectors. WGSL cannot use memory as both, so the
 //! translation stores vectors element by element, through functions.
 

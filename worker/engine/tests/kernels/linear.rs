@@ -443,8 +443,8 @@ pub(crate) fn attention_parts(random: &mut Random, cols: u32, merged: MergedPart
 
 async fn linear_merges_attention_splits() {
     let mut random = Random(21);
-    let merges = |tuning: &LinearTuning| tuning.has_lanes() && tuning.tokens == 1;
-    for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| merges(tuning)) {
+    let can_merge = |tuning: &LinearTuning| tuning.has_lanes() && tuning.tokens == 1;
+    for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| can_merge(tuning)) {
         for (splits, value_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
             let cols = 3 * 32 * value_dim / 8;
             let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);

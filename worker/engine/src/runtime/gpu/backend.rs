@@ -193,11 +193,11 @@ impl Decoder for GpuDecoder {
     }
 
     fn apply(&mut self, changes: &[Change]) {
-        self.lay_out(changes.iter().fold(self.gpu.tuning(), |tuning, change| tuning.with(*change)));
+        self.lay_out(&changes.iter().fold(self.gpu.tuning(), |tuning, change| tuning.with(*change)));
     }
 
     fn make_plain(&mut self) {
-        self.lay_out(self.gpu.tuning().plain());
+        self.lay_out(&self.gpu.tuning().plain());
     }
 
     fn kernels_id(&self) -> Result<u64> {

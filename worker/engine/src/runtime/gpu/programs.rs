@@ -11,8 +11,8 @@ use crate::runtime::device::{Dispatch, Tuning};
 
 impl GpuDecoder {
     /// Switches to another kernel layout.
-    pub(super) fn lay_out(&mut self, tuning: Tuning) {
-        self.gpu = self.gpu.with_tuning(tuning);
+    pub(super) fn lay_out(&mut self, tuning: &Tuning) {
+        self.gpu = self.gpu.with_tuning(*tuning);
         self.programs = Programs::default();
     }
 
