@@ -33,6 +33,10 @@ const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 const BYTE: i64 = 6;
 
+/// Vocabularies of one family differ in up to this many unused tokens at their ends, as in llama.cpp's check of draft
+/// models: Qwen 2.5 has 151,936 tokens when it is small, and 152,064 when it is large.
+const MAX_PADDING: usize = 128;
+
 /// How text without special tokens is tokenized.
 enum Words {
     /// Byte-level BPE (`gpt2`) or `WordPiece` (`bert`), from the `tokenizers` crate.
@@ -241,6 +245,20 @@ impl Tokenizer {
     /// The token that ends a sequence.
     pub fn end_id(&self) -> Option<u32> {
         self.end_id
+    }
+
+    /// How another model's vocabulary differs from this one, in words; `None` if all IDs mean the same in both. One of them
+    /// may be padded with some more.
+    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
+        let (own, others) = (self.texts.len(), other.texts.len());
+        if own.abs_diff(others) > MAX_PADDING {
+            return Some(format!("it has a vocabulary of {others} tokens, not of {own}"));
+        }
+        if let Some(id) = self.texts.iter().zip(&other.texts).position(|(own, other)| own != other) {
+            return Some(format!("the token {id} is “{}” in its vocabulary, not “{}”", other.texts[id], self.texts[id]));
+        }
+        let ends = |tokenizer: &Self| (tokenizer.begin_id, tokenizer.end_id, tokenizer.adds_begin);
+        (ends(self) != ends(other)).then(|| "its sequences begin or end with other tokens".to_owned())
     }
 
     fn encode_pieces(&self, pieces: Vec<Piece<'_>>) -> Result<Vec<u32>> {
