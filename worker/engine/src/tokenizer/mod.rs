@@ -247,18 +247,24 @@ impl Tokenizer {
         self.end_id
     }
 
-    /// How another model's vocabulary differs from this one, in words; `None` if all IDs mean the same in both. One of them
-    /// may be padded with some more.
-    pub(crate) fn difference(&self, other: &Self) -> Option<String> {
-        let (own, others) = (self.texts.len(), other.texts.len());
+    /// Checks that tokens mean the same to a draft model with another tokenizer. One of the vocabularies may be padded.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongDraft`] with the difference.
+    pub fn check_draft(&self, draft: &Self) -> Result<()> {
+        let (own, others) = (self.texts.len(), draft.texts.len());
         if own.abs_diff(others) > MAX_PADDING {
-            return Some(format!("it has a vocabulary of {others} tokens, not of {own}"));
+            return Err(EngineError::WrongDraft(format!("it has a vocabulary of {others} tokens, not of {own}")));
         }
-        if let Some(id) = self.texts.iter().zip(&other.texts).position(|(own, other)| own != other) {
-            return Some(format!("the token {id} is “{}” in its vocabulary, not “{}”", other.texts[id], self.texts[id]));
+        if let Some(id) = self.texts.iter().zip(&draft.texts).position(|(own, other)| own != other) {
+            let (own, other) = (&self.texts[id], &draft.texts[id]);
+            return Err(EngineError::WrongDraft(format!("in its vocabulary, token {id} is “{other}”, not “{own}”")));
         }
         let ends = |tokenizer: &Self| (tokenizer.begin_id, tokenizer.end_id, tokenizer.adds_begin);
-        (ends(self) != ends(other)).then(|| "its sequences begin or end with other tokens".to_owned())
+        if ends(self) != ends(draft) {
+            return Err(EngineError::WrongDraft("its texts begin or end with other tokens".to_owned()));
+        }
+        Ok(())
     }
 
     fn encode_pieces(&self, pieces: Vec<Piece<'_>>) -> Result<Vec<u32>> {

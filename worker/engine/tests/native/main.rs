@@ -7,6 +7,7 @@ mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod dequantize;
+mod drafts;
 mod embeddings;
 mod encoders;
 mod hostile;

@@ -4,7 +4,7 @@
 use super::drafter::{DraftRecord, Feigned};
 use super::model::Model;
 use super::prompt::{Prompt, Span};
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::kernels::random::Random;
 
 /// Seed of the random numbers for [`Model::feign_drafts`].
@@ -15,11 +15,9 @@ impl Model {
     /// longer texts go on without drafts.
     ///
     /// # Errors
-    /// [`EngineError::WrongDraft`] if it has another vocabulary.
+    /// [`EngineError::WrongDraft`](crate::EngineError::WrongDraft) if it has another vocabulary.
     pub fn set_draft(&mut self, draft: Self) -> Result<()> {
-        if let Some(difference) = self.chat.tokenizer().difference(draft.chat.tokenizer()) {
-            return Err(EngineError::WrongDraft(difference));
-        }
+        self.chat.tokenizer().check_draft(draft.chat.tokenizer())?;
         self.drafting = DraftRecord::default();
         self.draft = Some(Box::new(draft));
         Ok(())
