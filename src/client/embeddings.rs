@@ -19,6 +19,7 @@ impl Client {
             source,
             // It reads texts only.
             projector: Some(String::new()),
+            draft_model: None,
             context_tokens: None,
             beside: true,
             unless_loaded: false,
