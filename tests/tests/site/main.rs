@@ -9,6 +9,7 @@ mod chat;
 mod console;
 mod conversations;
 mod docs;
+mod drafts;
 mod failures;
 mod firefox;
 mod first_load;
