@@ -17,6 +17,7 @@ pub(crate) mod device_select;
 pub(crate) mod dialog;
 pub(crate) mod dictation;
 pub(crate) mod digest_note;
+pub(crate) mod draft_choice;
 pub(crate) mod edit_box;
 pub(crate) mod embedding_proposal;
 pub(crate) mod failure_notice;

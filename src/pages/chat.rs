@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_use::use_media_query;
 
 use crate::chats::Chats;
-use crate::client::{Client, EngineState};
+use crate::client::{Candidate, Client, EngineState};
 use crate::components::background_download::BackgroundDownload;
 use crate::components::composer::{Composer, attach};
 use crate::components::context_gauge::ContextGauge;
@@ -14,7 +14,6 @@ use crate::components::header::Header;
 use crate::components::linked_model::LinkedModel;
 use crate::components::message_list::MessageList;
 use crate::components::model_dialog::ModelDialog;
-use crate::components::model_inspection::Candidate;
 use crate::components::model_status::ModelStatus;
 use crate::components::navigation::follow_address;
 use crate::components::notice::Notice;

@@ -35,11 +35,11 @@ cargo xtask COMMAND
   test         run every test: native, wasm, and end to end in the browsers; those whose files have not changed since
                they passed are skipped, except with --all
   check        check formatting, lints, licences, security advisories and download sizes
-  bench        benchmark the engine; --json, --model FILE, --callers 1,8, --peer llama.cpp to compare with llama-bench;
-               --browser to benchmark in Chromium, --hardware on the graphics card, --peer wllama to compare with wllama;
-               --pictures all to benchmark how models see, --write FOLDER for files that other programs can measure,
-               --profile for the time per kernel;
-               --speech all to benchmark how they hear, --peer whisper.cpp to compare with that
+  bench        benchmark the engine; --json, --model FILE, --callers 1,8, --draft FILE for a draft model, --peer llama.cpp
+               to compare with llama-bench; --browser to benchmark in Chromium, --hardware on the graphics card, --peer
+               wllama to compare with wllama; --pictures all to benchmark how models see, --write FOLDER for files that
+               other programs can measure, --profile for the time per kernel; --speech all to benchmark how they hear,
+               --peer whisper.cpp to compare with that
   profile      show how long each kernel takes to decode a token; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
   model FILE   describe a GGUF file and say whether it will run

@@ -10,6 +10,7 @@ mod composing;
 mod console;
 mod conversations;
 mod docs;
+mod drafts;
 mod failures;
 mod firefox;
 mod first_load;

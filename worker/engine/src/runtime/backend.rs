@@ -60,6 +60,20 @@ pub(crate) struct AnswerStart<'a> {
     pub history: Vec<u32>,
 }
 
+/// How a draft starts, in an answer that has begun.
+pub(crate) struct DraftStart<'a> {
+    /// Position of the first of `ids`.
+    pub position: usize,
+    /// Tokens to feed first: what the sequence lacks of the text.
+    pub ids: &'a [u32],
+    /// Number of the answer's step that samples the first token.
+    pub step: usize,
+    /// History entries of tokens that may have changed, by ID, see [`IN_PROMPT`](crate::sampling::IN_PROMPT).
+    pub seen: &'a [(u32, u32)],
+    /// Maximum number of tokens to sample.
+    pub count: usize,
+}
+
 /// How the next token of a sequence is chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Choice<'a> {
@@ -146,6 +160,10 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// Continues after `accepted` of the sampled tokens; `last` is the next token to feed. `seen` has (id, history
     /// entry) of each rejected sample, to restore the counts for penalties.
     fn resume(&mut self, accepted: usize, last: u32, seen: &[(u32, u32)]);
+
+    /// Drafts tokens of the answer, for another decoder to verify: feeds the tokens of `start`, and samples at least one
+    /// token after them, each from the one before. The last one is not fed. Nothing may be in flight.
+    async fn draft(&mut self, start: &DraftStart<'_>) -> Result<Vec<u32>>;
 
     /// Starts to compute the logits after the answer's last token, which is at `position`.
     async fn begin_step(&mut self, position: usize) -> Result<()>;

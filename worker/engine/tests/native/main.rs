@@ -8,6 +8,7 @@ mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
 mod dequantize;
+mod drafts;
 mod embeddings;
 mod encoders;
 mod hostile;

@@ -87,6 +87,9 @@ pub struct ChatModel {
     pub url: String,
     /// The URL of its projector; empty for none. If absent, it is looked for beside the model.
     pub projector: Option<String>,
+    /// The URL of the model that drafts its answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
 }
 
 /// A summary of a conversation's beginning.

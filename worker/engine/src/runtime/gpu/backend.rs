@@ -7,7 +7,7 @@ use super::decoder::GpuDecoder;
 use super::{autotune, profile, self_test};
 use crate::error::Result;
 use crate::models::Position;
-use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, Profiled, SequenceToken, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, DraftStart, Profiled, SequenceToken, Step};
 use crate::runtime::measuring::{Change, Profile};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -127,6 +127,10 @@ impl Decoder for GpuDecoder {
             self.buffers.sampler.set_seen(&self.gpu, *id, *seen);
         }
         self.feed(self.answer.position(), self.answer.step(), last);
+    }
+
+    async fn draft(&mut self, start: &DraftStart<'_>) -> Result<Vec<u32>> {
+        self.draft_tokens(start).await
     }
 
     async fn begin_step(&mut self, position: usize) -> Result<()> {
