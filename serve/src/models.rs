@@ -266,9 +266,9 @@ async fn load(device: Device, paths: &[PathBuf], options: LoaderOptions) -> Resu
             loader
         }
     };
-    let mut loaded = loader.finish_any().await?;
-    prepare(&mut loaded).await?;
-    Ok(loaded)
+    let mut any = loader.finish_any().await?;
+    prepare(&mut any).await?;
+    Ok(any)
 }
 
 impl InMemory {

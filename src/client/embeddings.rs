@@ -46,9 +46,15 @@ impl Client {
     /// Loads a model that reads texts only, next to those that are loaded.
     async fn load_beside(self, url: String) -> Result<(), Failure> {
         let source = ModelSource::Url { url };
-        let projector = Some(String::new());
-        let load =
-            |id| Request::Load { id, source, projector, context_tokens: None, beside: true, unless_loaded: false };
+        let load = |id| Request::Load {
+            id,
+            source,
+            projector: Some(String::new()),
+            draft_model: None,
+            context_tokens: None,
+            beside: true,
+            unless_loaded: false,
+        };
         self.call(load).await.map(drop)
     }
 

@@ -53,9 +53,9 @@ impl Load<'_> {
         let cache = cache_format(self.options.kv_cache);
         let options = LoaderOptions { context_tokens, cache, ..LoaderOptions::default() };
         let (loader, own) = self.stream(async { Ok(device) }, &parts, options, files.following()).await?;
-        let mut loaded = loader.finish_any().await?;
-        prepare(&mut loaded, own.first_kept()).await?;
-        let Loaded::Decoder(small) = loaded else {
+        let mut any = loader.finish_any().await?;
+        prepare(&mut any, own.first_kept()).await?;
+        let Loaded::Decoder(small) = any else {
             return Err(EngineError::WrongDraft("it is not for chats".to_owned()).into());
         };
         let kv = small.config().kv_bytes(small.context_tokens());

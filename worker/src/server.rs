@@ -151,7 +151,8 @@ impl Server {
     ) -> Result<ModelInfo, WorkerError> {
         let options = self.shared.settings.get().into();
         let load = Load { id, client, guard, store: self.shared.store().await, options, clock: self.clock };
-        let resident = load.run(spec).await?;
+        // Loading is rare, and its state is large.
+        let resident = Box::pin(load.run(spec)).await?;
         if let (Some(store), ModelSource::Url { url }) = (self.shared.store().await, &resident.spec.source) {
             store.note_use(url, Some(&resident.info.abilities())).await;
         }

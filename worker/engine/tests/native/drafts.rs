@@ -140,11 +140,13 @@ fn progress_is_that_of_both_models_and_only_answers_with_drafts_need_the_small_o
 
 #[test]
 fn a_model_with_another_vocabulary_cannot_draft() {
+    type Change = fn(&mut serde_json::Value);
+
     block_on(async {
         let device = On::Cpu.open().await;
         let mut model = load(device.clone(), &file("qwen3")).await;
         let described = &FIXTURE.models.iter().find(|case| case.model.name == "llama").unwrap().model;
-        let changes: [(&str, fn(&mut serde_json::Value)); 2] = [
+        let changes: [(&str, Change); 2] = [
             ("tokenizer.ggml.tokens", |tokens| tokens[258] = "<|other|>".into()),
             ("tokenizer.ggml.eos_token_id", |id| *id = 257.into()),
         ];
