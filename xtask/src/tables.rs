@@ -67,6 +67,13 @@ const PROJECTORS: Table = Table {
     keys: 1,
     min_rows: 9,
 };
+const HEARING: Table = Table {
+    name: "hearing",
+    page: "docs/models.md",
+    columns: &["projector", "published models", "test projectors", "embeddings", "logits", "devices"],
+    keys: 1,
+    min_rows: 3,
+};
 const PUBLISHED_MODELS: Table = Table {
     name: "published",
     page: "docs/models.md",
@@ -111,8 +118,18 @@ const TOOL_CALLS: Table = Table {
     min_rows: 12,
 };
 
-const ALL: [Table; 9] =
-    [FAILURE_MODES, FAMILIES, ENCODERS, PROJECTORS, PUBLISHED_MODELS, FORMATS, TOKENIZERS, TEMPLATES, TOOL_CALLS];
+const ALL: [Table; 10] = [
+    FAILURE_MODES,
+    FAMILIES,
+    ENCODERS,
+    PROJECTORS,
+    HEARING,
+    PUBLISHED_MODELS,
+    FORMATS,
+    TOKENIZERS,
+    TEMPLATES,
+    TOOL_CALLS,
+];
 
 /// Rows of a table: the values of each cell, by the row's keys.
 type Rows = BTreeMap<Vec<String>, Vec<BTreeSet<String>>>;

@@ -205,20 +205,54 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     }
 }
 
+/// The input of a tower.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TowerInput<'a> {
+    /// The patches of a picture, as in [`PatchInput::patches`], or the spectrogram of a window of sound, `[frames][mels]`.
+    pub(crate) values: &'a [f32],
+    /// What is added to the rows of the hidden state: `[rows][width]`.
+    pub(crate) added: &'a [f32],
+    /// RoPE angles: `[rows][rope_dim / 2]`; without RoPE there is one.
+    pub(crate) angles: &'a [[f32; 2]],
+    /// See [`PatchInput::windows`].
+    pub(crate) windows: &'a [[u32; 2]],
+    /// Number of embeddings.
+    pub(crate) embeddings: u32,
+}
+
+impl TowerInput<'_> {
+    /// Number of rows of the tower's hidden state, where it is `width` wide.
+    pub(crate) fn rows(&self, width: u32) -> u32 {
+        (self.added.len() / width as usize) as u32
+    }
+}
+
+impl<'a> From<&'a PatchInput> for TowerInput<'a> {
+    fn from(PatchInput { patches, added, angles, windows, places, .. }: &'a PatchInput) -> Self {
+        Self { values: patches, added, angles, windows, embeddings: places.len() as u32 }
+    }
+}
+
 /// Computes a projector's tower and projection.
 #[async_trait(?Send)]
 pub(crate) trait Tower: MaybeSend {
-    /// The embeddings of a picture, `[embeddings][embedding_len]` in the order of the input, then those for the model's
-    /// first layers. `on_layer` is called with the number of layers done, at some of them, and returns whether to
-    /// continue.
+    /// The embeddings of a picture or a window of sound, `[embeddings][embedding_len]` in the order of the input, then
+    /// those for the model's first layers. `on_layer` is called with the number of layers done, at some of them, and
+    /// returns whether to continue.
     ///
     /// # Errors
     /// [`EngineError::Interrupted`], or whatever the device reported.
     async fn embeddings(
         &mut self,
-        input: &PatchInput,
+        input: &TowerInput<'_>,
         on_layer: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Vec<Vec<f32>>>;
+
+    /// Lets other tasks of this thread run, while the caller computes something itself.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn pause(&self) -> Result<()>;
 
     /// Identifies the kernels, with their formats, shapes and layouts.
     ///

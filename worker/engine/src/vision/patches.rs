@@ -3,7 +3,7 @@
 
 use super::resize::taps;
 use super::{Picture, Size};
-use crate::models::{Filter, PatchPositions, ProjectorConfig};
+use crate::models::{Filter, PatchPositions, PictureConfig, ProjectorConfig};
 
 /// Tables that stay on the host.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,10 +18,10 @@ pub struct PatchTables {
 
 impl PatchTables {
     /// Forgets positions that no picture has.
-    pub fn shrink(&mut self, config: &ProjectorConfig) {
+    pub fn shrink(&mut self, config: &ProjectorConfig, pictures: &PictureConfig) {
         if config.positions == PatchPositions::Summed {
             let len = self.positions.len() / 2;
-            let longest = config.pictures.max_pixels().unwrap_or(0) / (config.patch.pow(2) * config.merge);
+            let longest = pictures.max_pixels().unwrap_or(0) / (config.patch.pow(2) * config.merge);
             let kept = (longest as usize * config.width as usize).min(len);
             self.positions.copy_within(len..len + kept, kept);
             self.positions.truncate(2 * kept);
@@ -48,8 +48,12 @@ pub struct PatchInput {
 }
 
 impl PatchInput {
-    /// The input for a picture whose sides are multiples of an embedding's.
-    pub fn new(picture: &Picture, config: &ProjectorConfig, tables: &PatchTables) -> Self {
+    /// The input for a picture whose sides are multiples of an embedding's, as a projector of pictures takes it.
+    pub fn new(
+        picture: &Picture,
+        (config, pictures): (&ProjectorConfig, &PictureConfig),
+        tables: &PatchTables,
+    ) -> Self {
         let [columns, rows] = picture.size().map(|side| side / config.patch);
         let (places, window_ends) = places([columns, rows].map(|count| count / config.merge), config);
         let (merge, merged_columns) = (config.merge, columns / config.merge);
@@ -59,10 +63,10 @@ impl PatchInput {
         };
         let grid: Vec<Size> = places.iter().flat_map(patches_of).collect();
         let mut input = Self {
-            patches: grid.iter().flat_map(|place| patch(picture, *place, config)).collect(),
+            patches: grid.iter().flat_map(|place| patch(picture, *place, (config.patch, pictures))).collect(),
             added: added(&grid, [columns, rows], config, tables),
             angles: grid.iter().flat_map(|[column, row]| config.angles(*row, *column)).collect(),
-            windows: windows(&window_ends, config.merged_patches()),
+            windows: windows(&window_ends, config.merged_rows()),
             places,
             columns: merged_columns,
         };
@@ -73,11 +77,6 @@ impl PatchInput {
             input.patches.resize(input.patches.len() + config.patch_len().next_multiple_of(32) as usize, 0.0);
         }
         input
-    }
-
-    /// Number of rows of the tower's hidden state, where it is `width` wide.
-    pub fn rows(&self, width: u32) -> u32 {
-        (self.added.len() / width as usize) as u32
     }
 }
 
@@ -106,13 +105,13 @@ fn windows(ends: &[u32], merged: u32) -> Vec<[u32; 2]> {
 }
 
 /// The colours of a patch, normalised: `[3][patch][patch]`, padded.
-fn patch(picture: &Picture, [column, row]: Size, config: &ProjectorConfig) -> Vec<f32> {
-    let (side, width) = (config.patch as usize, picture.size()[0] as usize);
+fn patch(picture: &Picture, [column, row]: Size, (side, pictures): (u32, &PictureConfig)) -> Vec<f32> {
+    let len = (3 * side * side).next_multiple_of(32) as usize;
+    let (side, width) = (side as usize, picture.size()[0] as usize);
     let (top, left) = (row as usize * side, column as usize * side);
-    let len = config.patch_len().next_multiple_of(32) as usize;
     let mut values = Vec::with_capacity(len);
     for colour in 0..3 {
-        let (mean, deviation) = (config.pictures.mean[colour], config.pictures.deviation[colour]);
+        let (mean, deviation) = (pictures.mean[colour], pictures.deviation[colour]);
         for line in top..top + side {
             let pixels = &picture.rgb()[3 * (line * width + left)..][..3 * side];
             let own = pixels.iter().skip(colour).step_by(3);

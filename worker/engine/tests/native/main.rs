@@ -9,6 +9,7 @@ mod common;
 mod dequantize;
 mod embeddings;
 mod encoders;
+mod hearing;
 mod hostile;
 mod hybrids;
 mod layouts;

@@ -26,6 +26,9 @@ mod streams;
 mod together;
 mod tower;
 mod tower_buffers;
+mod tower_layers;
+mod tower_projection;
+mod tower_sound;
 mod weights;
 
 use std::collections::HashMap;

@@ -7,23 +7,14 @@ use async_trait::async_trait;
 use web_time::Instant;
 
 use super::buffers::State;
-use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::tower_buffers::TowerBuffers;
+use super::tower_layers::{Builder, Vectors};
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
-use crate::kernels::Grid;
-use crate::kernels::attention::{Attention, AttentionLayout, has_cooperative_layout, has_tiled_layout};
-use crate::kernels::linear::{Epilogue, Tiles};
-use crate::kernels::norm::{HeadNormKernel, LayerNorm};
-use crate::kernels::rows::{AddRows, Clamp, MeanRows, gate_rows};
-use crate::models::{
-    HeadNorm, LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan,
-    TowerTensors, VectorId,
-};
-use crate::runtime::backend::Tower;
-use crate::runtime::device::{Dispatch, Gpu, Task};
-use crate::vision::PatchInput;
+use crate::models::{FRAMES_PER_POSITION, ProjectorConfig, ProjectorPlan, TowerTensors};
+use crate::runtime::backend::{Tower, TowerInput};
+use crate::runtime::device::{Dispatch, Gpu};
 
 /// Longest time in seconds between two reports of progress: short enough for quick stops.
 const REPORT_SECONDS: f64 = 0.1;
@@ -41,30 +32,28 @@ pub(in crate::runtime) struct GpuTower {
     program: Option<Program>,
 }
 
-/// Vectors besides those of the file.
-struct Vectors {
-    /// See [`TowerTensors`].
-    bounds: HashMap<String, wgpu::Buffer>,
-    head_norms: HashMap<String, wgpu::Buffer>,
-    /// Weights of a norm without weights: `[merged_len]`
-    ones: wgpu::Buffer,
-}
-
-/// What happens to the output of a part of a layer before it is added to the hidden state: it is multiplied by factors,
-/// or normalised.
-type After = (Option<VectorId>, Option<NormPlan>);
-
 /// Buffers with room for some rows, and the dispatches that use them.
 struct Program {
     buffers: TowerBuffers,
     stages: Vec<Stage>,
 }
 
+/// What the tokens of a stage are, in the order of their numbers and of [`TowerBuffers::states`].
+#[derive(Debug, Clone, Copy)]
+enum Over {
+    /// Rows of the hidden state.
+    Rows,
+    /// Embeddings.
+    Embeddings,
+    /// Frames of a window of sound.
+    Frames,
+}
+
 /// Dispatches for the same number of tokens.
 struct Stage {
     dispatches: Vec<Dispatch>,
-    /// The tokens are embeddings; otherwise they are rows of the hidden state.
-    is_merged: bool,
+    /// What the tokens are.
+    over: Over,
     /// A layer ends.
     ends_layer: bool,
 }
@@ -98,18 +87,18 @@ impl GpuTower {
     fn new_program(&self, rows: u32) -> Result<Program> {
         let Self { gpu, config, plan, weights, vectors, .. } = self;
         let buffers = TowerBuffers::new(gpu, (config, plan), rows);
-        let stages = Builder { gpu, config, plan, weights, vectors, buffers: &buffers }.stages()?;
+        let stages = stages(&Builder { gpu, config, plan, weights, vectors, buffers: &buffers })?;
         Ok(Program { buffers, stages })
     }
 }
 
 impl Stage {
-    /// Runs it for `counts` rows and embeddings.
-    fn submit(&self, gpu: &Gpu, counts: [u32; 2]) {
+    /// Runs it for `counts` of rows, embeddings and frames.
+    fn submit(&self, gpu: &Gpu, counts: [u32; 3]) {
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            let count = counts[usize::from(self.is_merged)];
+            let count = counts[self.over as usize];
             for dispatch in &self.dispatches {
                 dispatch.encode(&mut pass, count);
             }
@@ -123,16 +112,17 @@ impl Program {
         self.stages.iter().flat_map(|stage| &stage.dispatches)
     }
 
-    fn write(&self, gpu: &Gpu, input: &PatchInput, counts: [u32; 2]) {
+    fn write(&self, gpu: &Gpu, input: &TowerInput<'_>, counts: [u32; 3]) {
         let (buffers, queue) = (&self.buffers, gpu.queue());
         for (buffer, token_count) in buffers.states.iter().zip(counts) {
             let state = State { position: 0, token_count, step: 0, row: 0 };
             queue.write_buffer(buffer, 0, bytemuck::bytes_of(&state));
         }
-        queue.write_buffer(&buffers.patches, 0, bytemuck::cast_slice(&input.patches));
-        queue.write_buffer(&buffers.hidden, 0, bytemuck::cast_slice(&input.added));
-        queue.write_buffer(&buffers.rope, 0, bytemuck::cast_slice(&input.angles));
-        queue.write_buffer(&buffers.windows, 0, bytemuck::cast_slice(&input.windows));
+        let values = buffers.sound.as_ref().map_or(&buffers.patches, |sound| &sound.mel);
+        queue.write_buffer(values, 0, bytemuck::cast_slice(input.values));
+        queue.write_buffer(&buffers.hidden, 0, bytemuck::cast_slice(input.added));
+        queue.write_buffer(&buffers.rope, 0, bytemuck::cast_slice(input.angles));
+        queue.write_buffer(&buffers.windows, 0, bytemuck::cast_slice(input.windows));
     }
 }
 
@@ -140,11 +130,12 @@ impl Program {
 impl Tower for GpuTower {
     async fn embeddings(
         &mut self,
-        input: &PatchInput,
+        input: &TowerInput<'_>,
         on_layer: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         let (gpu, len) = (self.gpu.clone(), u64::from(self.config.embedding_len));
-        let counts = [input.rows(self.config.width), input.places.len() as u32];
+        let rows = input.rows(self.config.width);
+        let counts = [rows, input.embeddings, FRAMES_PER_POSITION * rows];
         let program = self.program(counts[0]).await?;
         program.write(&gpu, input, counts);
         let (mut done, mut reported, mut next_report, mut start) = (0, 0, 1, Instant::now());
@@ -171,6 +162,12 @@ impl Tower for GpuTower {
         Ok(embeddings)
     }
 
+    async fn pause(&self) -> Result<()> {
+        let Some(program) = &self.program else { return Ok(()) };
+        // Reading from the GPU is what makes a browser's thread wait for events.
+        self.gpu.read_buffer::<u32>(&program.buffers.states[0], 4).await.map(drop)
+    }
+
     async fn kernels_id(&mut self) -> Result<u64> {
         Ok(self_test::kernels_id(self.program(TESTED_ROWS).await?.dispatches()))
     }
@@ -188,307 +185,35 @@ impl Tower for GpuTower {
     }
 }
 
-/// Builds the dispatches.
-struct Builder<'a> {
-    gpu: &'a Gpu,
-    config: &'a ProjectorConfig,
-    plan: &'a ProjectorPlan,
-    weights: &'a Weights,
-    vectors: &'a Vectors,
-    buffers: &'a TowerBuffers,
-}
-
-impl Builder<'_> {
-    fn stages(&self) -> Result<Vec<Stage>> {
-        let (plan, buffers) = (self.plan, self.buffers);
-        let rows = |dispatches, ends_layer| Stage { dispatches, is_merged: false, ends_layer };
-        let merged = |dispatches| Stage { dispatches, is_merged: true, ends_layer: false };
-        let mut start = Vec::new();
-        for patches in &plan.patches {
-            self.add(&mut start, patches, &buffers.patches, (None, None))?;
-        }
-        start.extend(plan.pre_norm.map(|norm| self.norm(norm, &buffers.hidden, None)));
-        let mut stages = vec![rows(start, false)];
-        // Those of deepstack follow the main one.
-        let mut output = 0;
-        for (index, layer) in (0..).zip(&plan.layers) {
-            let mut dispatches = Vec::new();
-            self.attention(&mut dispatches, index, layer)?;
-            self.feed_forward(&mut dispatches, layer)?;
-            stages.push(rows(dispatches, true));
-            if let Some(projection) = &layer.deepstack {
-                output += 1;
-                stages.push(merged(self.project(projection, &buffers.outputs[output])?));
-            }
-        }
-        let post_norm = plan.post_norm.map(|norm| self.norm(norm, &buffers.hidden, None));
-        stages.push(rows(post_norm.into_iter().collect(), false));
-        stages.push(merged(self.project(&plan.projection, &buffers.outputs[0])?));
-        Ok(stages)
+/// The stages that compute a projector.
+fn stages(builder: &Builder<'_>) -> Result<Vec<Stage>> {
+    let (plan, buffers) = (builder.plan, builder.buffers);
+    let rows = |dispatches, ends_layer| Stage { dispatches, over: Over::Rows, ends_layer };
+    let merged = |dispatches| Stage { dispatches, over: Over::Embeddings, ends_layer: false };
+    let (mut stages, mut start) = (Vec::new(), Vec::new());
+    for patches in &plan.patches {
+        builder.add(&mut start, patches, &buffers.patches, (None, None))?;
     }
-
-    fn attention(&self, program: &mut Vec<Dispatch>, index: u32, layer: &TowerLayerPlan) -> Result<()> {
-        let (buffers, heads) = (self.buffers, self.config.heads);
-        program.push(self.norm(layer.norms[0], &buffers.hidden, Some(&buffers.normed)));
-        self.qkv(program, layer)?;
-        let has_windows = self.config.windows_of(index).is_some();
-        let attention = Attention {
-            heads,
-            cache: buffers.cache(),
-            scale: self.config.attention_scale(),
-            temperature: None,
-            softcap: None,
-            window: None,
-            bidirectional: true,
-            ahead: None,
-            alibi: false,
-            sinks: false,
-            layout: self.layout(),
-            splits: 1,
-            workgroup: self.gpu.tuning().attention_workgroup,
-        };
-        let mut bound =
-            vec![("state", &buffers.states[0]), ("q", &buffers.query), ("kv", &buffers.kv), ("y", &buffers.attended)];
-        let grid = attention.grids()[0];
-        program.push(if has_windows {
-            bound.push(("blocks", &buffers.windows));
-            Dispatch::new(self.gpu, &attention.shader_in_blocks(), &bound, grid)
-        } else {
-            Dispatch::new(self.gpu, &attention.shader(), &bound, grid).computing(Task::Attention(attention))
-        });
-        self.add(program, &layer.attention_output, &buffers.attended, (layer.scales[0], layer.post_norms[0]))
+    if let (Some(sound), Some(own)) = (builder.config.sound(), &buffers.sound) {
+        stages.push(Stage { dispatches: builder.of_frames(sound, own)?, over: Over::Frames, ends_layer: false });
+        start.extend(builder.of_positions(own)?);
     }
-
-    /// Queries, keys and values, normalised if the family does so.
-    fn qkv(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
-        let (buffers, heads, rows) = (self.buffers, self.config.heads, 3 * self.config.width);
-        let extra = [("kv", &buffers.kv), ("rope", &buffers.rope)];
-        let Some([query_norm, key_norm]) = &layer.head_norms else {
-            for part in &layer.qkv {
-                let input = Input { bias: part.bias, ..Input::new(&buffers.normed) };
-                let epilogue = Epilogue::Qkv { heads, cache: buffers.cache() };
-                let output = Output { epilogue, y: &buffers.query, rows, extra: &extra };
-                self.products(false).push(program, &part.product, &input, &output)?;
-            }
-            return Ok(());
-        };
-        for part in &layer.qkv {
-            let x = self.bounded(program, part, &buffers.normed);
-            self.store(program, part, x, (&buffers.projected, rows))?;
-        }
-        let kernel = HeadNormKernel {
-            kind: HeadNorm::Head,
-            heads,
-            centred: false,
-            gated: false,
-            value_norm: true,
-            queries_only: false,
-            cache: buffers.cache(),
-            eps: self.config.norm_eps,
-        };
-        let bound = [
-            ("state", &buffers.states[0]),
-            ("projected", &buffers.projected),
-            ("query_norm", &self.vectors.head_norms[query_norm]),
-            ("key_norm", &self.vectors.head_norms[key_norm]),
-            ("y", &buffers.query),
-            extra[0],
-            extra[1],
-        ];
-        let dispatch = Dispatch::new(self.gpu, &kernel.shader(), &bound, kernel.grid());
-        program.push(dispatch.computing(Task::HeadNorm(kernel)));
-        Ok(())
-    }
-
-    fn layout(&self) -> AttentionLayout {
-        let has_units = self.gpu.tuning().prefill_large.tiles == Tiles::Cooperative;
-        if has_units && has_cooperative_layout(&self.config.heads) {
-            AttentionLayout::Cooperative
-        } else if has_tiled_layout(&self.config.heads) {
-            AttentionLayout::Tiled
-        } else {
-            AttentionLayout::Batch
+    start.extend(plan.pre_norm.map(|norm| builder.norm(norm, &buffers.hidden, None)));
+    stages.push(rows(start, false));
+    // Those of deepstack follow the main one.
+    let mut output = 0;
+    for (index, layer) in (0..).zip(&plan.layers) {
+        let mut dispatches = Vec::new();
+        builder.attention(&mut dispatches, index, layer)?;
+        builder.feed_forward(&mut dispatches, layer)?;
+        stages.push(rows(dispatches, true));
+        if let Some(projection) = &layer.deepstack {
+            output += 1;
+            stages.push(merged(builder.project(projection, &buffers.outputs[output])?));
         }
     }
-
-    fn feed_forward(&self, program: &mut Vec<Dispatch>, layer: &TowerLayerPlan) -> Result<()> {
-        let buffers = self.buffers;
-        program.push(self.norm(layer.norms[1], &buffers.hidden, Some(&buffers.normed)));
-        let linear = |plan: &LinearPlan, epilogue| {
-            let input = Input { bias: plan.bias, ..Input::new(&buffers.normed) };
-            (input, Output { epilogue, y: &buffers.activated, rows: plan.stride(), extra: &[] })
-        };
-        if let Some(gate) = layer.gate.as_ref().filter(|_| self.plan.has_bounds()) {
-            for (plan, y) in [(gate, &buffers.activated), (&layer.up, &buffers.gated)] {
-                let x = self.bounded(program, plan, &buffers.normed);
-                self.store(program, plan, x, (y, plan.stride()))?;
-            }
-            let bound = [("state", &buffers.states[0]), ("x", &buffers.gated), ("y", &buffers.activated)];
-            let (len, activation) = (gate.stride(), self.config.activation);
-            let dispatch = Dispatch::new(self.gpu, &gate_rows(len, activation), &bound, Grid::TokensInX);
-            program.push(dispatch.computing(Task::GateRows(len, activation)));
-        } else if let Some(gate) = &layer.gate {
-            let activation = self.config.activation;
-            let (gate_input, stored) = linear(gate, Epilogue::STORE);
-            let (up_input, gated) = linear(&layer.up, Epilogue::Gate(activation));
-            let both = [(&gate.product[..], &gate_input, &stored), (&layer.up.product[..], &up_input, &gated)];
-            self.products(false).push_all(program, &both)?;
-        } else {
-            let (input, output) = linear(&layer.up, epilogue(&layer.up));
-            self.products(false).push(program, &layer.up.product, &input, &output)?;
-        }
-        self.add(program, &layer.down, &buffers.activated, (layer.scales[1], layer.post_norms[1]))
-    }
-
-    /// Adds a product to the hidden state. `x` is kept within its bounds.
-    fn add(&self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: &wgpu::Buffer, after: After) -> Result<()> {
-        let (buffers, len) = (self.buffers, self.config.width);
-        let (scale, norm) = after;
-        if scale.is_none() && norm.is_none() && plan.bounds.is_none() {
-            let input = Input { bias: plan.bias, ..Input::new(x) };
-            let output = Output { epilogue: Epilogue::ADD, y: &buffers.hidden, rows: len, extra: &[] };
-            return self.products(false).push(program, &plan.product, &input, &output);
-        }
-        program.extend(self.clamp(plan, false, plan.cols, vec![("state", &buffers.states[0]), ("y", x)]));
-        self.store(program, plan, x, (&buffers.normed, len))?;
-        program.extend(norm.map(|norm| self.norm(norm, &buffers.normed, None)));
-        let rows = AddRows { len, stride: len, at: 0, scaled: scale.is_some() };
-        let mut bound = vec![("state", &buffers.states[0]), ("x", &buffers.normed), ("y", &buffers.hidden)];
-        bound.extend(scale.map(|scale| ("scale", self.weights.vector(scale))));
-        let dispatch = Dispatch::new(self.gpu, &rows.shader(), &bound, Grid::TokensInX);
-        program.push(dispatch.computing(Task::AddRows(rows)));
-        Ok(())
-    }
-
-    /// Stores a product, without its activation, within its bounds in rows of `stride`.
-    fn store(
-        &self,
-        program: &mut Vec<Dispatch>,
-        plan: &LinearPlan,
-        x: &wgpu::Buffer,
-        (y, stride): (&wgpu::Buffer, u32),
-    ) -> Result<()> {
-        let input = Input { bias: plan.bias, ..Input::new(x) };
-        let output = Output { epilogue: Epilogue::STORE, y, rows: stride, extra: &[] };
-        self.products(false).push(program, &plan.product, &input, &output)?;
-        program.extend(self.clamp(plan, true, stride, vec![("state", &self.buffers.states[0]), ("y", y)]));
-        Ok(())
-    }
-
-    /// An input that several products share, within the bounds of one of them.
-    fn bounded<'b>(&'b self, program: &mut Vec<Dispatch>, plan: &LinearPlan, x: &'b wgpu::Buffer) -> &'b wgpu::Buffer {
-        let y = &self.buffers.bounded;
-        let clamp = self.clamp(plan, false, plan.cols, vec![("state", &self.buffers.states[0]), ("x", x), ("y", y)]);
-        let bounded = if clamp.is_some() { y } else { x };
-        program.extend(clamp);
-        bounded
-    }
-
-    /// Keeps the inputs or outputs of a product, in rows of `stride`, within its bounds, if it has any: in place unless
-    /// `bound` has an `x`.
-    fn clamp<'b>(
-        &'b self,
-        plan: &LinearPlan,
-        is_output: bool,
-        stride: u32,
-        mut bound: Vec<(&'static str, &'b wgpu::Buffer)>,
-    ) -> Option<Dispatch> {
-        let bounds = self.vectors.bounds.get(plan.bounds.as_ref()?)?;
-        let (len, at) = if is_output { (plan.rows, plan.first_row) } else { (plan.cols, 0) };
-        let clamp = Clamp { len, stride, at, is_output, in_place: bound.iter().all(|(name, _)| *name != "x") };
-        bound.push(("bounds", bounds));
-        Some(Dispatch::new(self.gpu, &clamp.shader(), &bound, Grid::TokensInX).computing(Task::Clamp(clamp)))
-    }
-
-    /// A norm of the tower from `x` to `y`, or in place.
-    fn norm(&self, (weight, bias): NormPlan, x: &wgpu::Buffer, y: Option<&wgpu::Buffer>) -> Dispatch {
-        let config = self.config;
-        let norm = LayerNorm {
-            len: config.width,
-            rms: config.rms,
-            bias: bias.is_some(),
-            residual: false,
-            in_place: y.is_none(),
-            eps: config.norm_eps,
-        };
-        let mut bound =
-            vec![("state", &self.buffers.states[0]), ("x", x), ("norm_weight", self.weights.vector(weight))];
-        bound.extend(y.map(|y| ("y", y)));
-        bound.extend(bias.map(|bias| ("norm_bias", self.weights.vector(bias))));
-        Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
-    }
-
-    /// From combined patches to embeddings.
-    fn project(&self, plan: &ProjectionPlan, output: &wgpu::Buffer) -> Result<Vec<Dispatch>> {
-        let (buffers, mut program) = (self.buffers, Vec::new());
-        let mut x = self.merge(&mut program, plan);
-        let state = ("state", &buffers.states[1]);
-        for (index, step) in plan.steps.iter().enumerate() {
-            let y = if index + 1 == plan.steps.len() { output } else { &buffers.steps[index % 2] };
-            program.extend(self.clamp(step, false, step.cols, vec![state, ("y", x)]));
-            let input = Input { bias: step.bias, ..Input::new(x) };
-            let output = Output { epilogue: epilogue(step), y, rows: step.stride(), extra: &[] };
-            self.products(true).push(&mut program, &step.product, &input, &output)?;
-            program.extend(self.clamp(step, true, step.stride(), vec![state, ("y", y)]));
-            x = y;
-        }
-        Ok(program)
-    }
-
-    /// Combines patches, with the norm after that. Returns the buffer.
-    fn merge(&self, program: &mut Vec<Dispatch>, plan: &ProjectionPlan) -> &wgpu::Buffer {
-        let (buffers, config, state) = (self.buffers, self.config, ("state", &self.buffers.states[1]));
-        let is_mean = config.merged == Merge::Averaged;
-        if is_mean {
-            let (len, count) = (config.width, config.merged_patches());
-            let mean = MeanRows { len, count, scale: config.merged_scale(), standard: plan.standard.is_some() };
-            let mut bound = vec![state, ("x", &buffers.hidden), ("y", &buffers.merged)];
-            if let Some([means, factors]) = plan.standard {
-                bound.extend([("mean", self.weights.vector(means)), ("factor", self.weights.vector(factors))]);
-            }
-            let dispatch = Dispatch::new(self.gpu, &mean.shader(), &bound, Grid::TokensInX);
-            program.push(dispatch.computing(Task::MeanRows(mean)));
-        }
-        let vectors = match plan.norm {
-            Some((weight, bias)) => (self.weights.vector(weight), bias.map(|bias| self.weights.vector(bias))),
-            None if plan.plain_norm => (&self.vectors.ones, None),
-            None => return if is_mean { &buffers.merged } else { &buffers.hidden },
-        };
-        let norm = LayerNorm {
-            len: config.merged_len(),
-            rms: config.merged_rms,
-            bias: vectors.1.is_some(),
-            residual: false,
-            in_place: is_mean,
-            eps: config.merged_eps,
-        };
-        let mut bound = vec![state, ("norm_weight", vectors.0)];
-        bound.extend(vectors.1.map(|bias| ("norm_bias", bias)));
-        if is_mean {
-            bound.push(("x", &buffers.merged));
-        } else {
-            bound.extend([("x", &buffers.hidden), ("y", &buffers.merged)]);
-        }
-        let dispatch = Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX);
-        program.push(dispatch.computing(Task::LayerNorm(norm)));
-        &buffers.merged
-    }
-
-    fn products(&self, is_merged: bool) -> ProductBuilder<'_> {
-        ProductBuilder {
-            gpu: self.gpu,
-            weights: self.weights,
-            state: &self.buffers.states[usize::from(is_merged)],
-            norm_eps: self.config.norm_eps,
-            tuning: self.gpu.tuning().prefill,
-            experts: self.gpu.tuning().prefill,
-            prepared: Some(&self.buffers.prepared),
-            groups: None,
-        }
-    }
-}
-
-/// What follows a product that is stored.
-fn epilogue(plan: &LinearPlan) -> Epilogue {
-    plan.activation.map_or(Epilogue::STORE, Epilogue::Activate)
+    let post_norm = plan.post_norm.map(|norm| builder.norm(norm, &buffers.hidden, None));
+    stages.push(rows(post_norm.into_iter().collect(), false));
+    stages.push(merged(builder.project(&plan.projection, &buffers.outputs[0])?));
+    Ok(stages)
 }
