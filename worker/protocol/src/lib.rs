@@ -39,8 +39,8 @@ pub enum Request {
         id: RequestId,
         /// The model's source.
         source: ModelSource,
-        /// The URL of the projector with which the model sees images. If absent, one that lies beside the model is used; an empty string
-        /// loads none.
+        /// The URL of the projector with which the model sees images or hears recordings. If absent, one that lies beside the model is
+        /// used; an empty string loads none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         projector: Option<String>,
         /// Context length in tokens, for prompt and answer together; chosen by the worker if absent.
@@ -397,7 +397,7 @@ pub enum Phase {
     Prefill,
     /// Decoding the recording of a request. What is done is a part of 1.
     Decode,
-    /// Transcribing it.
+    /// Transcribing it, or encoding the recordings of a chat's request.
     Listen,
 }
 
