@@ -8,6 +8,8 @@ use wasm_bindgen::JsValue;
 
 use crate::chats::Chats;
 use crate::client::Client;
+use crate::components::beside_sidebar::BesideSidebar;
+use crate::components::palette::Palette;
 use crate::dictation::Dictation;
 use crate::i18n::{best_locale, use_locale};
 use crate::images::Images;
@@ -47,17 +49,23 @@ pub(crate) fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=ChatPage />
                 <Route path=path!("index.html") view=ChatPage />
-                <Route path=path!("catalogue") view=ModelsPage />
+                <Route path=path!("catalogue") view=|| beside_sidebar(ModelsPage) />
                 // An alias; also the folder of the demo model.
-                <Route path=path!("models") view=ModelsPage />
-                <Route path=path!("performance") view=PerformancePage />
-                <Route path=path!("playground") view=PlaygroundPage />
-                <Route path=path!("projects") view=ProjectsPage />
-                <Route path=path!("settings") view=SettingsPage />
-                <Route path=path!("storage") view=StoragePage />
+                <Route path=path!("models") view=|| beside_sidebar(ModelsPage) />
+                <Route path=path!("performance") view=|| beside_sidebar(PerformancePage) />
+                <Route path=path!("playground") view=|| beside_sidebar(PlaygroundPage) />
+                <Route path=path!("projects") view=|| beside_sidebar(ProjectsPage) />
+                <Route path=path!("settings") view=|| beside_sidebar(SettingsPage) />
+                <Route path=path!("storage") view=|| beside_sidebar(StoragePage) />
             </Routes>
+            <Palette />
         </Router>
     }
+}
+
+/// A page in the layout that all but the chat have.
+fn beside_sidebar<P: IntoView + 'static>(page: fn() -> P) -> impl IntoView {
+    view! { <BesideSidebar>{page()}</BesideSidebar> }
 }
 
 /// Keeps the root element's language, theme and density in step with the settings.

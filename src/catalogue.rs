@@ -4,11 +4,12 @@
 //! URL is pinned to the checksum and the entry counts as checked. In any case the exact size is read from the model's header before
 //! loading, and the host reports the checksum with the download.
 
+use parlance_protocol::hugging_face_url;
 use parlance_protocol::library::ChatModel;
 use serde::Deserialize;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::options::{fetch_site_file, model_url};
+use crate::options::{fetch_site_file, is_same_model, model_url};
 
 /// Memory that a model takes relative to its file size, to account for KV cache and activations.
 const OVERHEAD: f64 = 1.25;
@@ -48,6 +49,8 @@ pub(crate) struct CatalogueModel {
     pub(crate) sees: bool,
     /// The URL of that file; empty if the one beside the model is not wanted.
     pub(crate) projector: Option<String>,
+    /// The name of another model in the catalogue, smaller and with the same vocabulary, that drafts its answers.
+    pub(crate) draft: Option<String>,
     /// Whether it turns speech into text, instead of answering.
     #[serde(default)]
     pub(crate) hears: bool,
@@ -137,6 +140,16 @@ pub(crate) fn propose(models: &[CatalogueModel], task: Task, limit_bytes: f64) -
     suitable.iter().rfind(fits).or(suitable.first()).copied()
 }
 
+/// The model at a URL, and the one that drafts for it, if the catalogue proposes one.
+pub(crate) fn draft_for(models: &[CatalogueModel], url: &str) -> Option<(CatalogueModel, CatalogueModel)> {
+    // Models with drafts are on Hugging Face.
+    let url_of = |model: &CatalogueModel| hugging_face_url(&model.url).unwrap_or_else(|| model.url.clone());
+    let mut paired = models.iter().filter(|model| model.draft.is_some());
+    let model = paired.find(|model| is_same_model(&url_of(model), url))?;
+    let draft = models.iter().find(|other| Some(&other.name) == model.draft.as_ref())?;
+    Some((model.clone(), draft.clone()))
+}
+
 impl CatalogueModel {
     /// Estimated memory use in bytes.
     pub(crate) fn memory_bytes(&self) -> f64 {
@@ -150,7 +163,8 @@ impl CatalogueModel {
 
     /// How to load it; `None` if its URL is not one.
     pub(crate) fn chosen(&self) -> Option<ChatModel> {
-        Some(ChatModel { name: self.name.clone(), url: model_url(&self.url)?, projector: self.projector.clone() })
+        let (name, projector) = (self.name.clone(), self.projector.clone());
+        Some(ChatModel { name, url: model_url(&self.url)?, projector, draft: None })
     }
 
     /// Whether its name, family, licence or format contain all words of a query.
@@ -184,7 +198,6 @@ async fn fetch_all() -> Option<Vec<CatalogueModel>> {
 
 #[cfg(test)]
 mod tests {
-    use parlance_protocol::hugging_face_url;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
@@ -225,6 +238,21 @@ mod tests {
         assert_eq!([1e9, 2.6e9, 3.5e9].map(name), ["Qwen3.5 0.8B", "Qwen3 4B Instruct 2507", "Qwen3.5 4B"].map(Some));
         assert!(room_bytes(Some(8.0), false) < room_bytes(Some(8.0), true));
         assert!(room_bytes(None, true) < room_bytes(Some(8.0), true));
+        Ok(())
+    }
+
+    #[wasm_bindgen_test]
+    fn draft_models_are_much_smaller_ones_of_the_same_family() -> serde_json::Result<()> {
+        let models: Vec<CatalogueModel> = serde_json::from_str(include_str!("../web/catalogue.json"))?;
+        let paired: Vec<_> = models.iter().filter(|model| model.draft.is_some()).collect();
+        assert!(paired.len() >= 4);
+        for model in paired {
+            let url = hugging_face_url(&model.url).unwrap_or_else(|| model.url.clone());
+            let Some((found, draft)) = draft_for(&models, &url) else { panic!("{} has no draft model", model.name) };
+            assert_eq!((&found.name, &found.family), (&model.name, &draft.family));
+            assert!(url.starts_with("https://") && 3.5 * draft.size_mb < model.size_mb, "{}", model.name);
+        }
+        assert_eq!(draft_for(&models, "https://huggingface.co/a/b/resolve/main/c.gguf"), None);
         Ok(())
     }
 

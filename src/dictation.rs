@@ -4,10 +4,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures::channel::oneshot;
-use gloo_timers::future::sleep;
 use js_sys::Int16Array;
 use leptos::prelude::*;
 use parlance_microphone::Voice;
@@ -31,8 +29,6 @@ const MIN_SAMPLES: usize = SAMPLE_RATE / 4;
 const LIVE_SAMPLES: usize = SAMPLE_RATE * 3 / 2;
 /// Above this, only what was said last is heard again for the text on screen.
 const LIVE_WINDOW_SAMPLES: usize = 20 * SAMPLE_RATE;
-/// How often an answer in progress is looked at.
-const ANSWER_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is going on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,11 +61,13 @@ pub(crate) struct Dictation {
     /// Whether the user wants to speak, but there is no model that listens.
     needs_model: RwSignal<bool>,
     is_stopped: StoredValue<bool>,
+    /// Told when the answer is complete, or the conversation over.
+    awaited: StoredValue<Option<oneshot::Sender<()>>>,
 }
 
 impl Dictation {
     pub(crate) fn new(client: Client, chats: Chats) -> Self {
-        Self {
+        let dictation = Self {
             client,
             chats,
             state: RwSignal::default(),
@@ -77,7 +75,17 @@ impl Dictation {
             is_hands_free: RwSignal::new(false),
             needs_model: RwSignal::new(false),
             is_stopped: StoredValue::new(false),
-        }
+            awaited: StoredValue::new(None),
+        };
+        let is_answering = chats.is_answering();
+        Effect::new(move |_| {
+            let is_over = !is_answering.get() || !dictation.is_hands_free.get();
+            if let Some(sender) = dictation.awaited.try_update_value(|sender| sender.take_if(|_| is_over)).flatten() {
+                // Whoever waited may be gone.
+                let _ = sender.send(());
+            }
+        });
+        dictation
     }
 
     /// What is going on.
@@ -169,26 +177,36 @@ impl Dictation {
 
     /// Listens, sends, and reads the answer aloud, until the user stops.
     async fn converse(self) -> Result<(), Trouble> {
-        let chats = self.chats;
-        let is_answering = chats.is_answering();
         while self.is_hands_free.get_untracked() {
             let has_spoken = self.dictate().await?;
             self.state.set(DictationState::Idle);
-            if !has_spoken || !self.is_hands_free.get_untracked() {
-                continue;
-            }
-            // Sending implies consent to load the model.
-            storage::agree_to_load();
-            chats.send(chats.draft().get_untracked().trim().to_owned());
-            sleep(ANSWER_PAUSE).await;
-            while is_answering.get_untracked() {
-                sleep(ANSWER_PAUSE).await;
-            }
-            if self.is_hands_free.get_untracked() {
-                read_aloud(&chats.last_text());
+            if has_spoken
+                && self.is_hands_free.get_untracked()
+                && let Some(answer) = self.ask().await
+            {
+                read_aloud(&answer);
             }
         }
         Ok(())
+    }
+
+    /// Sends what was said, and waits for the answer. There is none to be read if the user has stopped, or looks at another
+    /// conversation.
+    async fn ask(self) -> Option<String> {
+        let chats = self.chats;
+        let last = || chats.branch().with_untracked(|branch| branch.last().copied());
+        // Sending implies consent to load the model.
+        storage::agree_to_load();
+        chats.send(chats.draft().get_untracked().trim().to_owned());
+        let answer = last();
+        if chats.is_answering().get_untracked() {
+            let (sender, answered) = oneshot::channel();
+            self.awaited.set_value(Some(sender));
+            // Without a sender nobody waits any more, either.
+            let _ = answered.await;
+        }
+        let is_read = self.is_hands_free.get_untracked() && last() == answer;
+        is_read.then(|| chats.last_text()).filter(|text| !text.is_empty())
     }
 
     /// Listens until somebody has finished or the user stops. `write` gets the text so far, and then the final one, which

@@ -73,6 +73,7 @@ fn sentence_of(reason: &Reason, message: &str) -> String {
         Reason::CannotSee { model } => tf("failure-cannot-see", [("model", model.into())]),
         Reason::HearsNothing { model } => tf("failure-hears-nothing", [("model", model.into())]),
         Reason::WrongProjector { name, detail } => no_sight(name, detail),
+        Reason::WrongDraft { detail } => detailed("failure-wrong-draft", detail),
         Reason::OnlyChats => t("failure-only-chats"),
         Reason::CannotHear => t("failure-cannot-hear"),
         Reason::Recording { detail } => detailed("failure-recording", detail),

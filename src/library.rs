@@ -7,8 +7,9 @@ use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::library::{
-    Attachment, Conversation, ConversationSummary, ExportFormat, HANDLES_KEY, Id, Image, ImageFault, LibraryCall,
-    LibraryEvent, LibraryFailureKind, LibraryRequest, Message, PassageRun, Project, ProjectFile, ProjectQuestion,
+    Attachment, Conversation, ConversationSummary, ExportFormat, Found, HANDLES_KEY, Id, Image, ImageFault,
+    LibraryCall, LibraryEvent, LibraryFailureKind, LibraryRequest, Message, PassageRun, Project, ProjectFile,
+    ProjectQuestion,
 };
 
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -65,6 +66,14 @@ impl Library {
     pub(crate) async fn list(self, query: String) -> Result<Vec<ConversationSummary>, String> {
         match self.call(LibraryRequest::List { query }).await? {
             LibraryEvent::Listed { conversations, .. } => Ok(conversations),
+            event => Err(unexpected(&event)),
+        }
+    }
+
+    /// Where conversations have the words of a query.
+    pub(crate) async fn highlight(self, ids: Vec<Id>, query: String) -> Result<Vec<Found>, String> {
+        match self.call(LibraryRequest::Highlight { ids, query }).await? {
+            LibraryEvent::Highlighted { found, .. } => Ok(found),
             event => Err(unexpected(&event)),
         }
     }

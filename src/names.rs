@@ -22,7 +22,7 @@ pub(crate) fn friendly(name: &str) -> String {
 
 /// How a conversation, or a later visit, remembers a model on this device.
 pub(crate) fn chosen(model: &StoredModel) -> ChatModel {
-    ChatModel { name: friendly(&model.name), url: model.url.clone(), projector: None }
+    ChatModel { name: friendly(&model.name), url: model.url.clone(), projector: None, draft: None }
 }
 
 /// The model's format in a file's name, such as `Q4_K_M`.

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) drops_oldest: bool,
     /// URL of the embedding model used to search long files; none if empty.
     pub(crate) embedding_model: String,
+    /// URL of the ranker that chooses among the passages of projects that were found; none if empty.
+    pub(crate) ranker: String,
     /// Colour theme.
     pub(crate) theme: Theme,
     /// Whether to use the compact layout.
@@ -64,6 +66,7 @@ impl Default for Settings {
             prompt_lookup: false,
             drops_oldest: true,
             embedding_model: String::new(),
+            ranker: String::new(),
             theme: Theme::System,
             is_compact: false,
             language: None,

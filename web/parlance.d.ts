@@ -78,6 +78,8 @@ export interface ModelDescription {
   can_chat: boolean;
   /** File of the projector with which it sees images or hears recordings. All sizes include it. */
   projector: string | null;
+  /** File of the draft model that was asked for. All sizes include it. */
+  draft_model: string | null;
   /** What the user should know, in English. */
   warning: string | null;
   /** The same, one by one. */
@@ -357,6 +359,8 @@ export class ParlanceError extends Error {
 export interface CreateOptions {
   model?: Model;
   projector?: Projector;
+  /** A smaller model with the same vocabulary, with which answers come faster. They stay the same. */
+  draftModel?: string | File | null;
   contextTokens?: number | null;
   /**
    * Hosts that models may be fetched from, in addition to the site and this page's origin, such as `huggingface.co`,
@@ -382,7 +386,7 @@ export interface Create<Request, Response, Chunk> {
 export class Parlance {
   static create(options?: CreateOptions): Promise<Parlance>;
   /** The worker starts with the first request. */
-  constructor(options?: Omit<CreateOptions, "model" | "projector" | "contextTokens">);
+  constructor(options?: Omit<CreateOptions, "model" | "projector" | "draftModel" | "contextTokens">);
   readonly chat: {
     completions: {
       create: Create<ChatCompletionRequest, ChatCompletion, ChatCompletionChunk>;
@@ -424,12 +428,22 @@ export class Parlance {
   readonly fetch: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
   load(
     model: Model,
-    options?: RequestOptions & { projector?: Projector; contextTokens?: number | null; beside?: boolean },
+    options?: RequestOptions & {
+      projector?: Projector;
+      draftModel?: string | File | null;
+      contextTokens?: number | null;
+      beside?: boolean;
+    },
   ): Promise<ModelInfo>;
   countTokens(text: string, options?: { signal?: AbortSignal }): Promise<number>;
   inspect(
     model: Model,
-    options?: { projector?: Projector; contextTokens?: number | null; signal?: AbortSignal },
+    options?: {
+      projector?: Projector;
+      draftModel?: string | File | null;
+      contextTokens?: number | null;
+      signal?: AbortSignal;
+    },
   ): Promise<ModelDescription>;
   unload(name?: string | null): Promise<void>;
   configure(settings: {
@@ -437,6 +451,7 @@ export class Parlance {
     budgetBytes?: number | null;
     device?: "auto" | "gpu" | "cpu";
     kvCache?: "f16" | "q8";
+    parallel?: number | null;
   }): Promise<void>;
   /** Ends the worker. A later call starts a new one and loads the models again. */
   terminate(): void;

@@ -7,6 +7,7 @@ mod error;
 mod images;
 mod projects;
 mod request_handler;
+mod search;
 
 use std::rc::Rc;
 
@@ -27,12 +28,14 @@ fn main() {
         // Without it, tabs would overwrite each other's changes. The page shows the message of the error event.
         Err(error) => wasm_bindgen::throw_val(error),
     };
-    let on_change = Closure::<dyn Fn(MessageEvent)>::new(|message: MessageEvent| {
+    let requests = Rc::new(RequestHandler::new(&site, changes.clone()));
+    let noting = Rc::clone(&requests);
+    let on_change = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
         let conversation = message.data().as_string().and_then(|id| id.parse().ok());
+        noting.changed_elsewhere(conversation);
         post(&LibraryEvent::Changed { conversation }, None);
     });
     changes.set_onmessage(Some(on_change.as_ref().unchecked_ref()));
-    let requests = Rc::new(RequestHandler::new(&site, changes));
     let on_call =
         Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
             match serde_wasm_bindgen::from_value::<LibraryCall>(message.data()) {

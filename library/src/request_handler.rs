@@ -7,13 +7,12 @@ use std::rc::Rc;
 use js_sys::Array;
 use parlance_pictures::PictureError;
 use parlance_protocol::library::{
-    Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest, Message,
+    Conversation, ConversationSummary, ExportFormat, Id, LibraryCall, LibraryEvent, LibraryRequest,
 };
 use parlance_text::calculator::calculate;
 use parlance_text::import_export;
 use parlance_text::markdown::{Renderer, Update};
 use parlance_text::passages;
-use parlance_text::search;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Blob, BroadcastChannel, console};
 
@@ -21,6 +20,7 @@ use crate::database::LibraryDatabase;
 use crate::error::LibraryError;
 use crate::images::Images;
 use crate::projects::{self, Projects};
+use crate::search::{self, Search};
 
 /// Handles requests, and holds the state they share.
 pub(crate) struct RequestHandler {
@@ -30,6 +30,7 @@ pub(crate) struct RequestHandler {
     /// Opened by the first request that needs it.
     images: RefCell<Option<Images>>,
     projects: Projects,
+    search: Search,
     /// Texts that are still growing.
     renderers: RefCell<HashMap<Id, Renderer>>,
     /// Announces changes to other tabs.
@@ -43,6 +44,7 @@ impl RequestHandler {
             database: RefCell::default(),
             images: RefCell::default(),
             projects: Projects::default(),
+            search: Search::default(),
             renderers: RefCell::default(),
             changes,
         }
@@ -80,8 +82,9 @@ impl RequestHandler {
                 LibraryEvent::Best { id, chosen: select_passages(passages, vectors, *max_chars) }
             }
             // Conversations.
-            LibraryRequest::List { query } => {
-                LibraryEvent::Listed { id, conversations: list(&*self.database().await?, query).await? }
+            LibraryRequest::List { query } => LibraryEvent::Listed { id, conversations: self.list(query).await? },
+            LibraryRequest::Highlight { ids, query } => {
+                LibraryEvent::Highlighted { id, found: search::highlight(&*self.database().await?, ids, query).await? }
             }
             LibraryRequest::Open { id: conversation } => {
                 let conversation = self.database().await?.conversation(*conversation).await?;
@@ -158,6 +161,12 @@ impl RequestHandler {
         Ok((event, None))
     }
 
+    /// The conversations that contain all words of a query; all of them if it has none.
+    async fn list(&self, query: &str) -> Result<Vec<ConversationSummary>, LibraryError> {
+        let database = self.database().await?;
+        if query.trim().is_empty() { all(&database).await } else { self.search.find(&database, query).await }
+    }
+
     /// Handles the requests about projects.
     async fn dispatch_project(&self, id: u32, request: &LibraryRequest) -> Result<LibraryEvent, LibraryError> {
         let database = self.database().await?;
@@ -203,8 +212,14 @@ impl RequestHandler {
         LibraryEvent::Done { id }
     }
 
+    /// Notes that another tab has changed a conversation, or any of them.
+    pub(crate) fn changed_elsewhere(&self, conversation: Option<Id>) {
+        self.search.changed(conversation);
+    }
+
     /// Tells other tabs that a conversation, or any of them, has changed.
     fn announce_change(&self, conversation: Option<Id>) {
+        self.search.changed(conversation);
         let message = conversation.map_or(JsValue::NULL, |id| id.to_string().into());
         if let Err(error) = self.changes.post_message(&message) {
             console::error_1(&error);
@@ -289,7 +304,7 @@ impl RequestHandler {
         let database = self.database().await?;
         let ids = match ids {
             Some(ids) => ids.to_vec(),
-            None => list(&database, "").await?.into_iter().map(|summary| summary.id).collect(),
+            None => all(&database).await?.into_iter().map(|summary| summary.id).collect(),
         };
         let mut conversations: Vec<Conversation> = Vec::with_capacity(ids.len());
         for id in ids {
@@ -325,23 +340,10 @@ impl RequestHandler {
     }
 }
 
-/// Conversations that contain all words of a query: pinned ones first, then the most recently changed.
-async fn list(database: &LibraryDatabase, query: &str) -> Result<Vec<ConversationSummary>, LibraryError> {
+/// All conversations: pinned ones first, then the most recently changed.
+async fn all(database: &LibraryDatabase) -> Result<Vec<ConversationSummary>, LibraryError> {
     let mut summaries = database.summaries().await?;
-    let words = search::words(query);
-    if !words.is_empty() {
-        let mut texts: HashMap<Id, Vec<String>> = HashMap::new();
-        for Message { conversation, content, .. } in database.messages().await? {
-            texts.entry(conversation).or_default().push(content.to_lowercase());
-        }
-        summaries.retain(|summary| {
-            let title = summary.title.to_lowercase();
-            let texts = texts.get(&summary.id).map(Vec::as_slice).unwrap_or_default();
-            let all: Vec<&str> = texts.iter().map(String::as_str).chain([title.as_str()]).collect();
-            search::matches(&words, &all)
-        });
-    }
-    summaries.sort_by(|a, b| b.is_pinned.cmp(&a.is_pinned).then(b.updated_ms.total_cmp(&a.updated_ms)));
+    summaries.sort_by(search::newest_first);
     Ok(summaries)
 }
 

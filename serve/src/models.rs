@@ -36,6 +36,8 @@ pub(crate) struct Served {
     paths: Vec<PathBuf>,
     /// The file with which it sees images or hears recordings.
     projector: Option<PathBuf>,
+    /// The smaller model that drafts for it.
+    draft: Option<PathBuf>,
     compute: Compute,
     /// What it can do.
     abilities: Abilities,
@@ -136,13 +138,9 @@ impl Joining {
 
 impl Served {
     async fn load(path: &Path, projector: Option<PathBuf>, compute: Compute) -> Result<Self, StartError> {
-        let file_name = file_name(path);
-        let paths = part_names(&file_name).map_or_else(
-            || vec![path.to_owned()],
-            |names| names.iter().map(|name| path.with_file_name(name)).collect(),
-        );
-        let name = model_name(&file_name).to_owned();
-        let mut model = Self { name, paths, projector, compute, abilities: Abilities::default(), memory: None };
+        let (name, paths) = (model_name(&file_name(path)).to_owned(), parts(path));
+        let draft = compute.drafts.iter().find(|(model, _)| model == path).map(|(_, draft)| draft.clone());
+        let mut model = Self { name, paths, projector, draft, compute, abilities: Abilities::default(), memory: None };
         let memory = model.read().await.map_err(|error| match error {
             LoadError::File(path, error) => StartError::File(path, error),
             LoadError::Engine(error) => StartError::Model(path.to_owned(), error),
@@ -217,36 +215,60 @@ impl Served {
         let Compute { context_tokens, cache, parallel, .. } = self.compute;
         let further_sequences = parallel.saturating_sub(1);
         let options = LoaderOptions { context_tokens, cache, further_sequences, ..LoaderOptions::default() };
-        let loader = match &self.paths[..] {
-            [path] if is_ggml_name(&file_name(path)) => {
-                let mut file = OnDisk::open(path)?;
-                let options = LoaderOptions { file_len_bytes: Some(file.left_bytes), ..options };
-                let header = read_header(file.left_bytes, |at, bytes| file.read_at(at, bytes))?;
-                let mut loader = Loader::with_headers(device, options, &[header]).await?;
-                OnDisk::open(path)?.feed(&mut loader).await?;
-                loader
+        let mut loaded = load(device, &self.paths, options).await?;
+        match (&mut loaded, &self.draft) {
+            (Loaded::Decoder(model), Some(path)) => {
+                let options =
+                    LoaderOptions { context_tokens: Some(model.context_tokens()), cache, ..Default::default() };
+                let Loaded::Decoder(draft) = load(model.device().clone(), &parts(path), options).await? else {
+                    return Err(EngineError::WrongDraft("it is not for chats".to_owned()).into());
+                };
+                model.set_draft(*draft)?;
             }
-            [path] => {
-                let mut file = OnDisk::open(path)?;
-                let options = LoaderOptions { file_len_bytes: Some(file.left_bytes), ..options };
-                let mut loader = Loader::new(device, options);
-                file.feed(&mut loader).await?;
-                loader
-            }
-            paths => {
-                let headers = paths.iter().map(|path| header(path)).collect::<Result<Vec<_>, _>>()?;
-                let mut loader = Loader::with_headers(device, options, &headers).await?;
-                for path in paths {
-                    OnDisk::open(path)?.feed(&mut loader).await?;
-                    loader.end_file()?;
-                }
-                loader
-            }
-        };
-        let mut model = loader.finish_any().await?;
-        prepare(&mut model).await?;
-        Ok(model)
+            (_, Some(_)) => return Err(EngineError::WrongDraft("it is for a chat model".to_owned()).into()),
+            (_, None) => {}
+        }
+        Ok(loaded)
     }
+}
+
+/// The files of a model, of which one is named.
+fn parts(path: &Path) -> Vec<PathBuf> {
+    part_names(&file_name(path))
+        .map_or_else(|| vec![path.to_owned()], |names| names.iter().map(|name| path.with_file_name(name)).collect())
+}
+
+/// Reads a model's files onto a device, and prepares it.
+async fn load(device: Device, paths: &[PathBuf], options: LoaderOptions) -> Result<Loaded, LoadError> {
+    let loader = match paths {
+        [path] if is_ggml_name(&file_name(path)) => {
+            let mut file = OnDisk::open(path)?;
+            let options = LoaderOptions { file_len_bytes: Some(file.left_bytes), ..options };
+            let header = read_header(file.left_bytes, |at, bytes| file.read_at(at, bytes))?;
+            let mut loader = Loader::with_headers(device, options, &[header]).await?;
+            OnDisk::open(path)?.feed(&mut loader).await?;
+            loader
+        }
+        [path] => {
+            let mut file = OnDisk::open(path)?;
+            let options = LoaderOptions { file_len_bytes: Some(file.left_bytes), ..options };
+            let mut loader = Loader::new(device, options);
+            file.feed(&mut loader).await?;
+            loader
+        }
+        paths => {
+            let headers = paths.iter().map(|path| header(path)).collect::<Result<Vec<_>, _>>()?;
+            let mut loader = Loader::with_headers(device, options, &headers).await?;
+            for path in paths {
+                OnDisk::open(path)?.feed(&mut loader).await?;
+                loader.end_file()?;
+            }
+            loader
+        }
+    };
+    let mut loaded = loader.finish_any().await?;
+    prepare(&mut loaded).await?;
+    Ok(loaded)
 }
 
 impl InMemory {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parlance_engine::models::CacheFormat;
 use parlance_protocol::DeviceChoice;
+use parlance_worker_core::projector::is_projector;
 
 use crate::error::StartError;
 
@@ -26,6 +27,8 @@ model sees images. Whisper (GGUF, or whisper.cpp's ggml-*.bin) turns recordings 
   --threads N           threads on the CPU
   --context TOKENS      context length, for prompt and answer together
   --kv-cache FORMAT     f16 or q8, on a GPU
+  --draft MODEL         a smaller model with the same vocabulary, which drafts for the model named before it: answers stay the
+                        same, and come faster
   --parallel N          answers that a chat model computes together, each with a context of its own, 4 by default, at most
                         16; fewer if memory is short
 
@@ -76,6 +79,8 @@ pub(crate) struct Compute {
     pub(crate) cache: CacheFormat,
     /// Answers that a chat model computes together.
     pub(crate) parallel: u32,
+    /// Models, and the smaller ones that draft for them.
+    pub(crate) drafts: Vec<(PathBuf, PathBuf)>,
 }
 
 /// What requests may take.
@@ -103,7 +108,14 @@ impl Default for Options {
             names: Vec::new(),
             origins: Vec::new(),
             models: Vec::new(),
-            compute: Compute { device, threads, context_tokens: None, cache: CacheFormat::F16, parallel: 4 },
+            compute: Compute {
+                device,
+                threads,
+                context_tokens: None,
+                cache: CacheFormat::F16,
+                parallel: 4,
+                drafts: Vec::new(),
+            },
             limits: Limits { requests: 64, body_bytes: 8 << 20, time: Duration::from_secs(600) },
             site: None,
             lends: false,
@@ -147,6 +159,7 @@ impl Options {
             "threads" => self.compute.threads = number::<usize>(option, value)?.max(1),
             "context" => self.compute.context_tokens = Some(number(option, value)?),
             "parallel" => self.compute.parallel = number::<u32>(option, value)?.max(1),
+            "draft" => self.compute.drafts.push((self.last_model()?, value.into())),
             "kv-cache" => self.compute.cache = choice(option, value, &CACHES)?,
             "max-requests" => self.limits.requests = number::<usize>(option, value)?.clamp(1, MAX_REQUESTS),
             "max-body" => self.limits.body_bytes = number(option, value)?,
@@ -156,6 +169,13 @@ impl Options {
             _ => return Err(usage(format!("unknown option --{option}"))),
         }
         Ok(())
+    }
+
+    /// The model that was named last, whether or not its projector follows.
+    fn last_model(&self) -> Result<PathBuf, StartError> {
+        let is_model = |path: &&PathBuf| !is_projector(&path.to_string_lossy());
+        let last = self.models.iter().rfind(is_model);
+        last.cloned().ok_or_else(|| usage("--draft follows the model that it is for".to_owned()))
     }
 
     fn check(&self) -> Result<(), StartError> {
@@ -209,13 +229,14 @@ mod tests {
 
     #[test]
     fn options_replace_the_defaults() {
-        let Ok(Command::Serve(options)) =
-            parsed("a.gguf --port 0 --device cpu --parallel 8 --cors https://A.example/ b.gguf --lend")
-        else {
+        let Ok(Command::Serve(options)) = parsed(
+            "a.gguf mmproj-a.gguf --draft c.gguf --port 0 --device cpu --parallel 8 --cors https://A.example/ b.gguf --lend",
+        ) else {
             panic!("the options are valid");
         };
         let mut expected = Options { port: 0, lends: true, ..Options::default() };
-        expected.models = vec!["a.gguf".into(), "b.gguf".into()];
+        expected.models = ["a.gguf", "mmproj-a.gguf", "b.gguf"].map(PathBuf::from).to_vec();
+        expected.compute.drafts = vec![("a.gguf".into(), "c.gguf".into())];
         expected.origins = vec!["https://a.example".to_owned()];
         expected.compute.device = DeviceChoice::Cpu;
         expected.compute.parallel = 8;
@@ -230,6 +251,7 @@ mod tests {
             ("a.gguf --port", "--port needs a value"),
             ("a.gguf --port x", "--port cannot be x"),
             ("a.gguf --parallel x", "--parallel cannot be x"),
+            ("--draft b.gguf a.gguf", "--draft follows the model"),
             ("a.gguf --device tpu", "auto or gpu or cpu"),
             ("a.gguf --fast yes", "unknown option --fast"),
             ("a.gguf --cors *", "an origin is"),

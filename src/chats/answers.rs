@@ -1,7 +1,7 @@
 //! Requests answers and stores what is generated, also for conversations that are not on screen.
 
 use leptos::prelude::*;
-use parlance_protocol::library::{Ending, Message, Role, title_from};
+use parlance_protocol::library::{Attachment, Ending, Image, Message, Role, title_from};
 use parlance_protocol::openai::{FinishReason, Usage};
 
 use super::request::{self, ChatRequest, Setup};
@@ -14,12 +14,21 @@ use crate::conversation::{
 impl Chats {
     /// Sends a message with the current attachments and requests the answer.
     pub(crate) fn send(self, text: String) {
-        self.ensure_model();
-        let (attachments, images) = (self.attachments.get_untracked(), self.images.get_untracked());
-        let parent = self.branch.with_untracked(|branch| branch.last().copied());
+        let (attachments, images) = self.take_attached();
+        self.send_with(text, attachments, images);
+    }
+
+    /// Empties the composer, and returns the attachments and images that were in it.
+    pub(super) fn take_attached(self) -> (Vec<Attachment>, Vec<Image>) {
         self.draft.set(String::new());
-        self.attachments.update(Vec::clear);
-        self.images.update(Vec::clear);
+        let attachments = self.attachments.try_update(std::mem::take).unwrap_or_default();
+        (attachments, self.images.try_update(std::mem::take).unwrap_or_default())
+    }
+
+    /// Sends a message with these attachments and images, and requests the answer.
+    pub(super) fn send_with(self, text: String, attachments: Vec<Attachment>, images: Vec<Image>) {
+        self.ensure_model();
+        let parent = self.branch.with_untracked(|branch| branch.last().copied());
         let question = self.new_message(Role::User, parent);
         self.post(ChatMessage { content: text, attachments, images, ..question });
     }
@@ -139,7 +148,7 @@ impl Chats {
             summary.updated_ms = js_sys::Date::now();
             summary.draft = String::new();
         }
-        if !self.is_saved.get_untracked() {
+        if !self.is_saved.get_untracked() && self.is_kept(id) {
             crate::storage::set_new_chat_draft("");
             self.is_saved.set(true);
         }

@@ -46,40 +46,59 @@ impl Chats {
 
     /// Deletes a conversation. It can be restored while the toast is shown.
     pub(crate) fn delete(self, id: Id) {
-        let is_current = self.is_current(id);
+        self.delete_many(vec![id]);
+    }
+
+    /// Deletes conversations. They can be restored while the toast is shown.
+    pub(super) fn delete_many(self, ids: Vec<Id>) {
+        let shown = ids.iter().copied().find(|id| self.is_current(*id));
         // So that undo restores everything generated so far.
         self.save_answers();
-        self.discard(|message| message.conversation == id);
+        self.discard(|message| ids.contains(&message.conversation));
         leptos::task::spawn_local(async move {
-            let conversation = match self.library.open(id).await {
-                Ok(conversation) => conversation,
-                Err(message) => return self.notify(message),
-            };
-            if let Err(message) = self.library.delete(id).await {
-                return self.notify(message);
+            let mut deleted = Vec::with_capacity(ids.len());
+            for id in ids {
+                match self.delete_now(id).await {
+                    Ok(conversation) => deleted.extend(conversation),
+                    Err(message) => {
+                        self.notify(message);
+                        break;
+                    }
+                }
             }
             self.refresh_list();
-            if is_current {
+            if shown.is_some_and(|shown| deleted.iter().any(|deleted| deleted.summary.id == shown)) {
                 self.show_new();
             }
-            if let Some(conversation) = conversation {
-                let undo: Arc<dyn Fn() + Send + Sync> =
-                    Arc::new(move || self.restore(conversation.clone(), is_current));
-                self.toast.set(Some(Toast { text: t("conversation-deleted"), undo: Some(undo) }));
-            }
+            let text = match deleted.len() {
+                0 => return,
+                1 => t("conversation-deleted"),
+                count => tf("some-conversations-deleted", [("count", count.into())]),
+            };
+            let undo: Arc<dyn Fn() + Send + Sync> = Arc::new(move || self.restore(deleted.clone(), shown));
+            self.toast.set(Some(Toast { text, undo: Some(undo) }));
         });
     }
 
-    fn restore(self, conversation: library::Conversation, opens: bool) {
+    /// Deletes a conversation and returns it, if it exists.
+    async fn delete_now(self, id: Id) -> Result<Option<library::Conversation>, String> {
+        let conversation = self.library.open(id).await?;
+        self.library.delete(id).await?;
+        Ok(conversation)
+    }
+
+    /// Saves deleted conversations again, and opens one of them.
+    fn restore(self, deleted: Vec<library::Conversation>, opened: Option<Id>) {
         leptos::task::spawn_local(async move {
-            let id = conversation.summary.id;
-            self.put_messages(conversation.messages);
-            if let Err(message) = self.library.put_summary(conversation.summary).await {
-                self.notify(message);
+            for conversation in deleted {
+                self.put_messages(conversation.messages);
+                if let Err(message) = self.library.put_summary(conversation.summary).await {
+                    self.notify(message);
+                }
             }
             self.refresh_list();
-            if opens {
-                self.open(Some(id));
+            if opened.is_some() {
+                self.open(opened);
             }
         });
     }

@@ -1,34 +1,39 @@
 //! The user's conversations: the list and the one on screen.
 //!
 //! `answers.rs` requests answers and stores them, also for conversations that are not on screen. `request.rs` builds the requests.
-//! `models.rs` says which model answers, `context.rs` estimates what fills its context, and `digest.rs` summarises. `edits.rs` changes
-//! conversations, `projects.rs` keeps projects, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
+//! `models.rs` says which model answers, `context.rs` estimates what fills its context, and `digest.rs` summarises. `list.rs` lists conversations. `edits.rs` changes
+//! conversations, `bulk.rs` several at once, `queue.rs` has messages wait, `temporary.rs` keeps conversations from being saved, `projects.rs` keeps projects, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
 //! branches. Changes are saved to the library at once, active answers once a second.
 
 mod answers;
+mod bulk;
 mod context;
 mod digest;
 mod edits;
+mod list;
 mod models;
 mod projects;
+mod queue;
 mod request;
 mod retrieval;
 mod starts;
+mod temporary;
 mod titles;
 mod tools;
 mod tree;
 
 pub(crate) use context::ContextUse;
 pub(crate) use models::Alternative;
+pub(crate) use queue::Queued;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::reactive::owner::LocalStorage;
 use parlance_protocol::RequestId;
-use parlance_protocol::library::{Attachment, ConversationSummary, Id, Image, Message, Project};
+use parlance_protocol::library::{Attachment, ConversationSummary, Found, Id, Image, Message, Project};
 use parlance_protocol::openai::ToolCall;
 use reactive_stores::Store;
 use web_sys::File;
@@ -90,6 +95,14 @@ pub(crate) struct Chats {
     /// Conversations that match `query`; `None` until they have been loaded.
     list: RwSignal<Option<Vec<ConversationSummary>>>,
     query: RwSignal<String>,
+    /// Where the first of them have the words of `query`.
+    found: RwSignal<HashMap<Id, Found>>,
+    /// Those that are chosen for an action.
+    selection: RwSignal<Option<BTreeSet<Id>>>,
+    /// Conversations that must not be saved.
+    temporary: RwSignal<Vec<Id>>,
+    /// Messages that wait for the answers before them.
+    queue: RwSignal<Vec<Queued>>,
     current: Store<Conversation>,
     /// The conversation that is being loaded for the screen.
     opening: StoredValue<Option<Id>>,
@@ -137,6 +150,10 @@ impl Chats {
             options: StoredValue::new(options),
             list: RwSignal::new(None),
             query: RwSignal::new(String::new()),
+            found: RwSignal::new(HashMap::new()),
+            selection: RwSignal::new(None),
+            temporary: RwSignal::new(Vec::new()),
+            queue: RwSignal::new(Vec::new()),
             current,
             opening: StoredValue::new(None),
             is_saved: RwSignal::new(false),
@@ -163,6 +180,7 @@ impl Chats {
             chats.embed_projects();
         });
         Effect::new(move |_| chats.refresh(chats.query.get()));
+        chats.follow_queue();
         Effect::new(move |_| {
             let (count, conversation) = library.changed().get();
             if count > 0 {
@@ -183,16 +201,6 @@ impl Chats {
         });
         on_cleanup(move || hidden.remove());
         chats
-    }
-
-    /// Conversations that match the search; `None` until they have been loaded.
-    pub(crate) fn list(self) -> Signal<Option<Vec<ConversationSummary>>> {
-        self.list.into()
-    }
-
-    /// The search query.
-    pub(crate) fn query(self) -> RwSignal<String> {
-        self.query
     }
 
     /// The conversation on screen.
@@ -293,7 +301,13 @@ impl Chats {
         // The draft stays with the conversation that leaves the screen.
         self.save_draft(self.draft.get_untracked());
         self.opening.set_value(id);
-        let Some(id) = id else { return self.show_new() };
+        let Some(id) = id else {
+            // The address follows a temporary conversation that was opened, too.
+            if !self.is_blank_temporary() {
+                self.show_new();
+            }
+            return;
+        };
         if self.is_current(id) {
             return;
         }
@@ -324,6 +338,7 @@ impl Chats {
 
     /// Puts a conversation on screen, including its active answers.
     fn show(self, mut conversation: Conversation, is_saved: bool) {
+        self.leave_temporary(conversation.summary.id);
         self.answering.with_value(|answering| {
             for message in &mut conversation.messages {
                 if let Some(answer) = answering.get(&message.id) {
@@ -362,25 +377,6 @@ impl Chats {
         self.current.summary().write().leaf = leaf;
         self.branch.set(tree::branch(&self.current.messages().read_untracked(), leaf));
         self.save_summary();
-    }
-
-    /// Reloads the list.
-    fn refresh(self, query: String) {
-        leptos::task::spawn_local(async move {
-            match self.library.list(query.clone()).await {
-                // The query may have changed in the meantime.
-                Ok(list) if self.query.with_untracked(|now| *now == query) => self.list.set(Some(list)),
-                Ok(_) => {}
-                Err(message) => {
-                    self.list.set(Some(Vec::new()));
-                    self.notify(message);
-                }
-            }
-        });
-    }
-
-    fn refresh_list(self) {
-        self.refresh(self.query.get_untracked());
     }
 
     /// Another tab changed a conversation, or all of them.
@@ -437,6 +433,9 @@ impl Chats {
     }
 
     fn put_summary(self, summary: ConversationSummary) {
+        if !self.is_kept(summary.id) {
+            return;
+        }
         leptos::task::spawn_local(async move {
             if let Err(message) = self.library.put_summary(summary).await {
                 self.notify(message);
@@ -446,6 +445,9 @@ impl Chats {
     }
 
     fn put_messages(self, messages: Vec<Message>) {
+        if messages.iter().any(|message| !self.is_kept(message.conversation)) {
+            return;
+        }
         leptos::task::spawn_local(async move {
             if let Err(message) = self.library.put_messages(messages).await {
                 self.notify(message);
@@ -455,6 +457,9 @@ impl Chats {
 
     /// Saves the draft of the conversation on screen.
     fn save_draft(self, draft: String) {
+        if !self.is_kept(self.conversation_id()) {
+            return;
+        }
         if !self.is_saved.get_untracked() {
             return storage::set_new_chat_draft(&draft);
         }

@@ -5,7 +5,7 @@ use parlance_protocol::ModelSource;
 use parlance_protocol::library::{ChatModel, Sampling};
 
 use super::{Chats, tree};
-use crate::client::EngineState;
+use crate::client::{Candidate, EngineState};
 use crate::conversation::{ConversationStoreFields as _, MessageId};
 use crate::options::is_same_model;
 
@@ -87,8 +87,7 @@ impl Chats {
     }
 
     fn load_for_answer(self, model: &ChatModel) {
-        let ChatModel { url, projector, .. } = model.clone();
-        self.client.load_seeing(ModelSource::Url { url }, Vec::new(), projector, None);
+        self.client.load_candidate(Candidate::of_model(model.clone()), None);
     }
 
     fn set_model(self, model: Option<ChatModel>) {

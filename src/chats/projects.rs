@@ -19,11 +19,16 @@ use crate::documents::sentence as document_sentence;
 use crate::failure::sentence;
 use crate::i18n::t;
 use crate::options::model_url;
+use crate::settings::Settings;
 
 /// Passages that are read of a file at a time: all of its text is, whenever some are.
 const READ: u32 = 256;
 /// Passages that are embedded at a time.
 const BATCH: usize = 16;
+/// How many of the passages that were found a ranker reads.
+const RANKED: usize = 20;
+/// How many of those are sent.
+const KEPT: usize = 8;
 /// How often it is checked whether vectors may be computed.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -97,6 +102,7 @@ impl Chats {
     /// Shows a new conversation of a project.
     pub(crate) fn open_in_project(self, project: Id) {
         self.open(None);
+        self.set_temporary(false);
         self.current.summary().write().project = Some(project);
     }
 
@@ -138,9 +144,10 @@ impl Chats {
         });
     }
 
-    /// The passages of a project that fit a question best, as many as the context has room for.
+    /// The passages of a project that fit a question best, as many as the context has room for: as they were found, or as a ranker orders
+    /// the first of them.
     pub(super) async fn project_passages(self, project: Id, text: String) -> Result<Vec<Attachment>, String> {
-        let max_chars = self.budget_chars() as u32;
+        let max_chars = self.budget_chars();
         let vector = match self.usable_embedding_model() {
             Some(model) => match self.client.embed(model.clone(), std::slice::from_ref(&text)).await {
                 Ok(vectors) => vectors.into_iter().next().map(|values| QuestionVector { model, values }),
@@ -152,12 +159,33 @@ impl Chats {
             },
             None => None,
         };
-        self.library.search_project(project, ProjectQuestion { text, vector, max_chars }).await
+        let Some(ranker) = self.usable_model(|settings| &settings.ranker) else {
+            let question = ProjectQuestion { text, vector, max_chars: max_chars as u32 };
+            return self.library.search_project(project, question).await;
+        };
+        let question = ProjectQuestion { text: text.clone(), vector, max_chars: u32::MAX };
+        let mut passages = self.library.search_project(project, question).await?;
+        passages.truncate(RANKED);
+        let texts: Vec<String> = passages.iter().map(|passage| passage.text.clone()).collect();
+        if texts.is_empty() {
+            return Ok(passages);
+        }
+        let order = self.client.rank(ranker, text, &texts).await.unwrap_or_else(|failure| {
+            // As they were found, and why.
+            self.notify(sentence(&failure));
+            (0..texts.len()).collect()
+        });
+        Ok(best(&passages, &order, max_chars))
     }
 
     /// The URL of the embedding model, if there is one that may be fetched.
     fn usable_embedding_model(self) -> Option<String> {
-        let model = self.settings.0.with_untracked(|settings| model_url(&settings.embedding_model))?;
+        self.usable_model(|settings| &settings.embedding_model)
+    }
+
+    /// The URL of a model in the settings, if there is one that may be fetched.
+    fn usable_model(self, of: fn(&Settings) -> &str) -> Option<String> {
+        let model = self.settings.0.with_untracked(|settings| model_url(of(settings)))?;
         allowed_hosts::is_in_force(&model).then_some(model)
     }
 
@@ -211,6 +239,18 @@ impl Chats {
     }
 }
 
+/// The first passages in this order, as many as are sent and have room.
+fn best(passages: &[Attachment], order: &[usize], max_chars: usize) -> Vec<Attachment> {
+    let mut left_chars = max_chars;
+    let ordered = order.iter().filter_map(|index| passages.get(*index)).take(KEPT);
+    let fitting = ordered.take_while(|passage| {
+        let left = left_chars.checked_sub(passage.text.chars().count());
+        left_chars = left.unwrap_or(0);
+        left.is_some()
+    });
+    fitting.cloned().collect()
+}
+
 /// Whether the device runs on battery, where browsers tell.
 async fn is_on_battery() -> bool {
     let battery = async {
@@ -221,4 +261,25 @@ async fn is_on_battery() -> bool {
         Reflect::get(&battery, &"charging".into()).ok()?.as_bool()
     };
     battery.await == Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn the_best_passages_that_fit_are_sent_in_the_order_of_the_ranker() {
+        let passages: Vec<Attachment> = (0..20).map(|index| Attachment::new(format!("{index}"), "words")).collect();
+        let names = |order: &[usize], max_chars| {
+            best(&passages, order, max_chars).into_iter().map(|passage| passage.name).collect::<Vec<_>>()
+        };
+        // An index that does not exist is left out.
+        assert_eq!(names(&[7, 99, 3, 0], 1000), ["7", "3", "0"]);
+        assert_eq!(names(&[7, 3, 0], 14), ["7", "3"]);
+        let all: Vec<usize> = (0..20).rev().collect();
+        assert_eq!(names(&all, 1000).len(), KEPT);
+        assert_eq!(names(&all, 4).len(), 0);
+    }
 }

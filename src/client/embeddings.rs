@@ -1,9 +1,10 @@
-//! Embeddings, by an embedding model loaded next to the chat model.
+//! Embeddings and rankings, by an embedding model and a ranker loaded next to the chat model.
 
 use futures::channel::oneshot;
 use leptos::prelude::*;
-use parlance_protocol::openai::{EmbeddingList, EmbeddingRequest, Endpoint};
+use parlance_protocol::openai::{EmbeddingList, EmbeddingRequest, Endpoint, RerankRequest, Reranking};
 use parlance_protocol::{Event, Failure, FailureKind, ModelSource, Reason, Request, RequestId};
+use serde_json::Value;
 
 use super::Client;
 
@@ -13,17 +14,7 @@ const BATCH: usize = 32;
 impl Client {
     /// Embeds texts with the model at `url`, loading it if necessary.
     pub(crate) async fn embed(self, url: String, texts: &[String]) -> Result<Vec<Vec<f32>>, Failure> {
-        let source = ModelSource::Url { url };
-        let load = |id| Request::Load {
-            id,
-            source,
-            // It reads texts only.
-            projector: Some(String::new()),
-            context_tokens: None,
-            beside: true,
-            unless_loaded: false,
-        };
-        self.call(load).await?;
+        self.load_beside(url).await?;
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(BATCH) {
             let request = EmbeddingRequest { input: texts.into(), ..EmbeddingRequest::default() };
@@ -37,6 +28,28 @@ impl Client {
             }
         }
         Ok(vectors)
+    }
+
+    /// The indices of texts in the order in which they answer a question, best first, by the ranker at `url`, which is loaded if necessary.
+    pub(crate) async fn rank(self, url: String, query: String, texts: &[String]) -> Result<Vec<usize>, Failure> {
+        self.load_beside(url).await?;
+        let documents = texts.iter().cloned().map(Value::String).collect();
+        let request = RerankRequest { query, documents, ..RerankRequest::default() };
+        // Plain structs with string keys always serialise.
+        let body = serde_json::to_value(request).unwrap_or_default();
+        let event = self.call(|id| Request::Api { id, endpoint: Endpoint::Rerank, body }).await?;
+        let Event::Response { body: Some(body), .. } = event else { return Err(no_answer()) };
+        let ranking: Reranking = serde_json::from_value(body).map_err(|_| no_answer())?;
+        Ok(ranking.results.into_iter().map(|result| result.index as usize).collect())
+    }
+
+    /// Loads a model that reads texts only, next to those that are loaded.
+    async fn load_beside(self, url: String) -> Result<(), Failure> {
+        let source = ModelSource::Url { url };
+        let projector = Some(String::new());
+        let load =
+            |id| Request::Load { id, source, projector, context_tokens: None, beside: true, unless_loaded: false };
+        self.call(load).await.map(drop)
     }
 
     /// Counts a text's tokens with the ready model's tokenizer; `None` if no model is ready or it is unloaded.
@@ -91,6 +104,6 @@ impl Client {
 }
 
 fn no_answer() -> Failure {
-    let detail = "the engine returned no embeddings";
+    let detail = "the engine returned no embeddings or ranking";
     Failure::new(FailureKind::Crashed, detail).with_reason(Reason::EngineStopped { detail: detail.to_owned() })
 }

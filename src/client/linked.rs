@@ -1,9 +1,8 @@
 //! The model that the page's URL names. A link is not consent, so the user is asked first unless that model is already loaded.
 
 use leptos::prelude::*;
-use parlance_protocol::ModelSource;
 
-use super::{Client, EngineState, LoadRequest};
+use super::{Candidate, Client, EngineState, LoadRequest};
 use crate::storage;
 
 impl Client {
@@ -48,8 +47,6 @@ impl Client {
     }
 
     fn load_linked(self, url: String, unless_loaded: bool) {
-        let source = ModelSource::Url { url };
-        let files = Vec::new();
-        self.load_request(LoadRequest { source, files, projector: None, context_tokens: None, unless_loaded });
+        self.load_request(LoadRequest { candidate: Candidate::of_url(url), context_tokens: None, unless_loaded });
     }
 }

@@ -1,11 +1,12 @@
 //! The reactive client of the engine worker: methods send requests, signals show the state.
 //!
-//! It starts the worker on first use and replaces it when it dies (`recovery.rs`). `answers.rs` requests answers, `context.rs` changes the
-//! context length, `downloads.rs` fetches a model while another one answers, `embeddings.rs` embeds texts, `linked.rs` handles the model
+//! It starts the worker on first use and replaces it when it dies (`recovery.rs`). `answers.rs` requests answers, `candidate.rs` describes
+//! what to load, `context.rs` changes the context length, `downloads.rs` fetches a model while another one answers, `embeddings.rs` embeds texts, `linked.rs` handles the model
 //! named in the URL, `stored.rs` manages downloaded models, and `transcripts.rs`
 //! turns recordings into text.
 
 mod answers;
+mod candidate;
 mod context;
 mod downloads;
 mod embeddings;
@@ -30,6 +31,7 @@ use parlance_protocol::{
 use wasm_bindgen::JsValue;
 use web_sys::File;
 
+pub(crate) use candidate::Candidate;
 pub(crate) use pending::{AnswerEvent, TranscriptEvent};
 use pending::{PendingAnswer, TranscriptSink};
 pub(crate) use state::{Download, DownloadState, EngineState, Inspection, LoadProgress};
@@ -46,10 +48,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// A request to load a model, kept to load the model again.
 #[derive(Clone)]
 struct LoadRequest {
-    source: ModelSource,
-    files: Vec<File>,
-    /// As in [`Request::Load`].
-    projector: Option<String>,
+    candidate: Candidate,
     context_tokens: Option<u32>,
     /// Do nothing if another tab has already loaded a model.
     unless_loaded: bool,
@@ -58,9 +57,7 @@ struct LoadRequest {
 /// A request to inspect a model, kept to repeat it if the worker dies.
 #[derive(Clone)]
 struct InspectRequest {
-    source: ModelSource,
-    files: Vec<File>,
-    projector: Option<String>,
+    candidate: Candidate,
     context_tokens: Option<u32>,
 }
 
@@ -169,12 +166,11 @@ impl Client {
     }
 
     fn load_preferred(self, unless_loaded: bool) {
-        let (source, projector) = match storage::preferred_model() {
-            Some(ChatModel { url, projector, .. }) => (ModelSource::Url { url }, projector),
-            None => (self.default_source(), None),
+        let candidate = match storage::preferred_model() {
+            Some(model) => Candidate::of_model(model),
+            None => Candidate::of_source(self.default_source(), Vec::new()),
         };
-        let files = Vec::new();
-        self.load_request(LoadRequest { source, files, projector, context_tokens: None, unless_loaded });
+        self.load_request(LoadRequest { candidate, context_tokens: None, unless_loaded });
     }
 
     /// Whether a model is the demo model.
@@ -187,16 +183,7 @@ impl Client {
         let is_demo = self.options.with_value(|options| options.demo_model == model.url);
         storage::prefer_model(Some(model).filter(|_| !is_demo));
         storage::agree_to_load();
-        self.linked.set(None);
-        let ChatModel { url, projector, .. } = model.clone();
-        let source = ModelSource::Url { url };
-        self.load_request(LoadRequest {
-            source,
-            files: Vec::new(),
-            projector,
-            context_tokens: None,
-            unless_loaded: false,
-        });
+        self.load_candidate(Candidate::of_model(model.clone()), None);
     }
 
     fn default_source(self) -> ModelSource {
@@ -205,20 +192,14 @@ impl Client {
 
     /// Loads a model in place of the current one. Without `context_tokens`, the URL, the settings or the worker choose the context length.
     pub(crate) fn load(self, source: ModelSource, files: Vec<File>, context_tokens: Option<u32>) {
-        self.load_seeing(source, files, None, context_tokens);
+        self.load_candidate(Candidate::of_source(source, files), context_tokens);
     }
 
-    /// The same, with the URL of the projector with which the model sees; with none if that is empty.
-    pub(crate) fn load_seeing(
-        self,
-        source: ModelSource,
-        files: Vec<File>,
-        projector: Option<String>,
-        context_tokens: Option<u32>,
-    ) {
+    /// The same, with what is to be loaded beside it.
+    pub(crate) fn load_candidate(self, candidate: Candidate, context_tokens: Option<u32>) {
         // Choosing a model also decides about the linked one.
         self.linked.set(None);
-        self.load_request(LoadRequest { source, files, projector, context_tokens, unless_loaded: false });
+        self.load_request(LoadRequest { candidate, context_tokens, unless_loaded: false });
     }
 
     fn load_request(self, mut request: LoadRequest) {
@@ -234,14 +215,17 @@ impl Client {
             total_bytes: None,
             seconds: 0.0,
         }));
-        let LoadRequest { source, files, projector, context_tokens, unless_loaded } = request;
-        let request = Request::Load { id, source, projector, context_tokens, beside: false, unless_loaded };
+        let LoadRequest { candidate, context_tokens, unless_loaded } = request;
+        let draft_model = candidate.draft_source();
+        let Candidate { source, files, projector, .. } = candidate;
+        let request =
+            Request::Load { id, source, projector, draft_model, context_tokens, beside: false, unless_loaded };
         self.send(request, files);
     }
 
     /// The source of the model requested last.
     pub(crate) fn last_source(self) -> Option<ModelSource> {
-        self.link.with_value(|link| link.load.as_ref().map(|(_, request)| request.source.clone()))
+        self.link.with_value(|link| link.load.as_ref().map(|(_, request)| request.candidate.source.clone()))
     }
 
     /// Reloads the last model, in a new worker if the old one died.
@@ -269,15 +253,9 @@ impl Client {
     }
 
     /// Reads a model's header to find out what it is and whether it fits; see [`Client::inspection`]. Returns the inspection's id.
-    pub(crate) fn inspect(
-        self,
-        source: ModelSource,
-        files: Vec<File>,
-        projector: Option<String>,
-        context_tokens: Option<u32>,
-    ) -> RequestId {
+    pub(crate) fn inspect(self, candidate: Candidate, context_tokens: Option<u32>) -> RequestId {
         let id = self.next_request();
-        let request = InspectRequest { source, files, projector, context_tokens };
+        let request = InspectRequest { candidate, context_tokens };
         self.link.update_value(|link| link.inspection = Some((id, request)));
         self.request_inspection();
         id
@@ -286,9 +264,11 @@ impl Client {
     /// Sends the request for the latest inspection.
     fn request_inspection(self) {
         let Some((id, request)) = self.link.with_value(|link| link.inspection.clone()) else { return };
-        let InspectRequest { source, files, projector, context_tokens } = request;
+        let InspectRequest { candidate, context_tokens } = request;
+        let draft_model = candidate.draft_source();
+        let Candidate { source, files, projector, .. } = candidate;
         self.inspection.set(Some(Inspection::Pending));
-        self.send(Request::Inspect { id, source, projector, context_tokens }, files);
+        self.send(Request::Inspect { id, source, projector, draft_model, context_tokens }, files);
     }
 
     /// The latest inspection.

@@ -84,7 +84,7 @@ impl Client {
         let minutes = self.settings.0.with_untracked(|settings| settings.idle_minutes);
         let idle_unload_seconds = (minutes > 0).then(|| f64::from(minutes) * 60.0);
         let kv_cache = self.settings.0.with_untracked(|settings| settings.kv_cache);
-        let settings = Settings { idle_unload_seconds, budget_bytes: None, device: self.device(), kv_cache };
+        let settings = Settings { idle_unload_seconds, device: self.device(), kv_cache, ..Settings::default() };
         self.send(Request::Configure { settings, tokens: Some(hub::tokens()) }, Vec::new());
     }
 }

@@ -44,6 +44,7 @@ impl Client {
             id,
             source: ModelSource::Url { url },
             projector: Some(String::new()),
+            draft_model: None,
             context_tokens: None,
             beside: true,
             unless_loaded: false,

@@ -1,11 +1,13 @@
-//! Additions to the HTML of an answer: a toolbar above each code block, with its language, copy and download, and a scrollable frame
-//! around each table. A single listener handles all clicks.
+//! Additions to the HTML of an answer: a toolbar above each code block, with its language, copy and download, and above each
+//! table, which gets a scrollable frame, a button that copies it as CSV. A single listener handles all clicks.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use web_sys::{Element, HtmlElement, MouseEvent};
 
 use super::files::{copy, download};
+use super::focus::found;
+use super::table_csv::csv_of;
 use crate::i18n::t;
 
 /// Adds toolbars to the code blocks and frames to the tables under `place`.
@@ -19,13 +21,11 @@ pub(crate) fn add(place: &Element) {
     }
 }
 
-/// The elements under `place` that match a selector.
-fn found(place: &Element, selector: &str) -> Vec<Element> {
-    let Ok(nodes) = place.query_selector_all(selector) else { return Vec::new() };
-    (0..nodes.length()).filter_map(|index| nodes.get(index)?.dyn_into::<Element>().ok()).collect()
-}
-
 fn add_frame(table: &Element) -> Option<()> {
+    let bar = element("div", "table-toolbar")?;
+    let copy = button("csv", &t("copy-csv"))?;
+    bar.append_child(&copy).ok()?;
+    table.parent_node()?.insert_before(&bar, Some(table)).ok()?;
     let frame = element("div", "table")?;
     // So that it can be scrolled with the keyboard.
     frame.set_attribute("tabindex", "0").ok()?;
@@ -40,10 +40,7 @@ fn add_toolbar(block: &Element) -> Option<()> {
     language.set_text_content(block.get_attribute("data-language").as_deref());
     bar.append_child(&language).ok()?;
     for (action, label) in [("copy", t("copy")), ("download", t("download"))] {
-        let button = element("button", "code-button")?;
-        button.set_attribute("type", "button").ok()?;
-        button.set_attribute("data-code", action).ok()?;
-        button.set_text_content(Some(&label));
+        let button = button(action, &label)?;
         bar.append_child(&button).ok()?;
     }
     block.set_attribute("tabindex", "0").ok()?;
@@ -53,6 +50,15 @@ fn add_toolbar(block: &Element) -> Option<()> {
     frame.append_child(&bar).ok()?;
     frame.append_child(block).ok()?;
     Some(())
+}
+
+/// A button that [`press`] handles.
+fn button(action: &str, label: &str) -> Option<Element> {
+    let button = element("button", "code-button")?;
+    button.set_attribute("type", "button").ok()?;
+    button.set_attribute("data-code", action).ok()?;
+    button.set_text_content(Some(label));
+    Some(button)
 }
 
 fn element(tag: &str, class: &str) -> Option<Element> {
@@ -73,18 +79,30 @@ pub(crate) fn on_click(event: &MouseEvent) {
 }
 
 fn press(button: &Element) -> Option<()> {
+    let action = button.get_attribute("data-code")?;
+    if action == "csv" {
+        let table = button.parent_element()?.next_element_sibling()?.query_selector("table").ok()??;
+        copy(&csv_of(&table));
+        say_copied(button, "copy-csv");
+        return Some(());
+    }
     let block = button.closest(".code").ok()??.query_selector("pre").ok()??;
     let code = block.text_content()?;
-    if button.get_attribute("data-code")? == "copy" {
+    if action == "copy" {
         copy(&code);
-        button.set_text_content(Some(&t("copied")));
-        let button = button.clone();
-        set_timeout(move || button.set_text_content(Some(&t("copy"))), std::time::Duration::from_secs(2));
+        say_copied(button, "copy");
     } else {
         let language = block.get_attribute("data-language").unwrap_or_default();
         download(&format!("code.{}", extension(&language)), "text/plain", &code);
     }
     Some(())
+}
+
+/// Shows for a moment that something was copied, in place of the message with this id.
+fn say_copied(button: &Element, label: &'static str) {
+    button.set_text_content(Some(&t("copied")));
+    let button = button.clone();
+    set_timeout(move || button.set_text_content(Some(&t(label))), std::time::Duration::from_secs(2));
 }
 
 fn show_footnote(link: &Element) -> Option<()> {

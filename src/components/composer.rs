@@ -13,6 +13,7 @@ use super::focus::{COMPOSER, element, focus_composer};
 use super::icon_button::IconButton;
 use super::icons::Icon;
 use super::prompt_menu::{PromptMenu, matching, placeholder};
+use super::queued_messages::QueuedMessages;
 use super::readings_list::ReadingsList;
 use super::recording_dialog::is_recording;
 use super::seeing_model::{BlindModel, is_blind};
@@ -47,13 +48,15 @@ pub(crate) fn Composer() -> impl IntoView {
     let has_blind_model = Memo::new(move |_| !images.read().is_empty() && is_blind(client));
     let can_send = move || {
         let has_content = !draft.read().trim().is_empty() || !images.read().is_empty();
-        has_content && !is_answering.get() && !has_blind_model.get() && reading.get() == 0
+        has_content && !has_blind_model.get() && reading.get() == 0
     };
     let send = move || {
         if can_send() {
             // Sending implies consent to load the model.
             storage::agree_to_load();
-            chats.send(draft.get_untracked().trim().to_owned());
+            let text = draft.get_untracked().trim().to_owned();
+            // During an answer, the message waits for its end.
+            if is_answering.get_untracked() { chats.enqueue(text) } else { chats.send(text) }
         }
     };
     let prompts = Memo::new(move |_| matching(&settings.read().prompts, &draft.read()));
@@ -116,6 +119,7 @@ pub(crate) fn Composer() -> impl IntoView {
             <Attachments />
             <DictationStatus />
             <FilesBeingRead />
+            <QueuedMessages />
             <div class="composer-row">
                 <AttachButton />
                 // A hidden copy of the text makes the grid cell as tall as the text.
@@ -156,7 +160,7 @@ fn FilesBeingRead() -> impl IntoView {
     }
 }
 
-/// Sends the message, or stops the active answer.
+/// Sends the message, or during an answer stops that and has the message wait.
 #[component]
 fn SendButton(can_send: Signal<bool>) -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -175,6 +179,17 @@ fn SendButton(can_send: Signal<bool>) -> impl IntoView {
     };
     view! {
         <Show when=move || is_answering.get() fallback=send>
+            <Show when=move || can_send.get()>
+                <button
+                    class="send"
+                    type="submit"
+                    data-testid="queue"
+                    title=tr("queue-message")
+                    aria-label=tr("queue-message")
+                >
+                    <Icon name="send" />
+                </button>
+            </Show>
             <button
                 class="send"
                 type="button"

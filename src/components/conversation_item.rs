@@ -9,6 +9,7 @@ use web_sys::{FocusEvent, HtmlElement, KeyboardEvent, Node};
 use super::files::download;
 use super::focus::{element, focus_composer};
 use super::icons::Icon;
+use super::marked::Marked;
 use crate::chats::Chats;
 use crate::i18n::tr;
 
@@ -17,6 +18,7 @@ use crate::i18n::tr;
 enum Editing {
     Title,
     Folder,
+    Tags,
 }
 
 /// A button that opens the conversation, and its menu.
@@ -42,13 +44,29 @@ pub(crate) fn ConversationItem(
                     summary.is_title_given = true;
                 }
                 Editing::Folder => summary.folder = Some(text).filter(|text| !text.is_empty()),
+                Editing::Tags => summary.tags = tags_of(&text),
             });
         });
+    };
+    let excerpt = move || {
+        let excerpt = chats.found(id).map(|found| found.excerpt).filter(|excerpt| !excerpt.is_empty());
+        excerpt.map(|pieces| {
+            view! {
+                <p class="excerpt" dir="auto">
+                    <Marked pieces />
+                </p>
+            }
+        })
     };
     let row = move || {
         let Some(what) = editing.get() else {
             let title = title.clone();
+            let title = move || match chats.found(id) {
+                Some(found) if !found.title.is_empty() => view! { <Marked pieces=found.title /> }.into_any(),
+                _ => title.clone().into_any(),
+            };
             return view! {
+                <SelectBox id />
                 <button
                     class="conversation"
                     dir="auto"
@@ -58,12 +76,15 @@ pub(crate) fn ConversationItem(
                     {title}
                 </button>
                 <ItemMenu summary editing />
+                <Tags tags=summary.with_value(|summary| summary.tags.clone()) />
+                {excerpt}
             }
             .into_any();
         };
         let text = summary.with_value(|summary| match what {
             Editing::Title => summary.title.clone(),
             Editing::Folder => summary.folder.clone().unwrap_or_default(),
+            Editing::Tags => summary.tags.join(", "),
         });
         view! { <InlineEditor what text on_save=move |text| save(what, text) on_cancel=move || editing.set(None) /> }
             .into_any()
@@ -71,7 +92,53 @@ pub(crate) fn ConversationItem(
     view! { <li class="conversation-item" data-id=id.to_string()>{row}</li> }
 }
 
-/// A field that edits the title or the folder inline.
+/// The tags in a text, without commas and `#`.
+fn tags_of(text: &str) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::new();
+    for tag in text.split(',') {
+        // A search for a tag is one word.
+        let tag = tag.trim().trim_start_matches('#').split_whitespace().collect::<Vec<_>>().join("-");
+        if !tag.is_empty() && !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+/// The conversation's tags; each is a search for others that have it.
+#[component]
+fn Tags(tags: Vec<String>) -> impl IntoView {
+    let query = expect_context::<Chats>().query();
+    let one = move |tag: String| {
+        let wanted = format!("#{tag}");
+        let label = wanted.clone();
+        view! {
+            <button class="tag" dir="auto" on:click=move |_| query.set(wanted.clone())>
+                {label}
+            </button>
+        }
+    };
+    (!tags.is_empty()).then(|| view! { <div class="tags">{tags.into_iter().map(one).collect_view()}</div> })
+}
+
+/// Chooses the conversation for an action on several, while that is possible.
+#[component]
+fn SelectBox(id: Id) -> impl IntoView {
+    let chats = expect_context::<Chats>();
+    let selection = chats.selection();
+    view! {
+        <Show when=move || selection.read().is_some()>
+            <input
+                type="checkbox"
+                aria-label=tr("select-chat")
+                prop:checked=move || selection.read().as_ref().is_some_and(|chosen| chosen.contains(&id))
+                on:change=move |_| chats.toggle_selected(id)
+            />
+        </Show>
+    }
+}
+
+/// A field that edits the title, the folder or the tags inline.
 #[component]
 fn InlineEditor(
     what: Editing,
@@ -111,6 +178,7 @@ fn InlineEditor(
     let label = match what {
         Editing::Title => "title",
         Editing::Folder => "folder",
+        Editing::Tags => "tags",
     };
     view! {
         <input
@@ -184,10 +252,24 @@ fn ItemMenu(summary: StoredValue<ConversationSummary>, editing: RwSignal<Option<
                 <button on:click=move |_| editing.set(Some(Editing::Title))>{tr("rename")}</button>
                 <button on:click=pin>{tr(if is_pinned { "unpin" } else { "pin" })}</button>
                 <button on:click=move |_| editing.set(Some(Editing::Folder))>{tr("move-to-folder")}</button>
+                <button on:click=move |_| editing.set(Some(Editing::Tags))>{tr("tags")}</button>
                 <button on:click=move |_| export(ExportFormat::Markdown, "text/markdown")>{tr("export-markdown")}</button>
                 <button on:click=move |_| export(ExportFormat::Json, "application/json")>{tr("export-json")}</button>
                 <button class="danger" on:click=move |_| { close(); chats.delete(id); }>{tr("delete")}</button>
             </div>
         </details>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::tags_of;
+
+    #[wasm_bindgen_test]
+    fn tags_are_words_between_commas() {
+        assert_eq!(tags_of(" zoo, #to read ,zoo,, # "), ["zoo", "to-read"]);
+        assert!(tags_of("").is_empty());
     }
 }

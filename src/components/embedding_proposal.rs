@@ -8,7 +8,8 @@ use crate::i18n::tr;
 use crate::options::model_url;
 use crate::settings::SettingsContext;
 
-/// A model of 25 MB that knows English best.
+/// A model that knows English best. Its address is the one that public projects load it from; 22.7 million weights of 8.5 bits and the
+/// vocabulary take about 25 MB, which was not checked with the host.
 const MODEL: &str = "second-state/All-MiniLM-L6-v2-Embedding-GGUF/all-MiniLM-L6-v2-Q8_0.gguf";
 
 /// A button that chooses the model, or else what the chosen one is doing.
@@ -37,6 +38,7 @@ pub(crate) fn EmbeddingProposal() -> impl IntoView {
                 }
             >
                 <p>{tr("embedding-proposal")}</p>
+                <p class="muted">{tr("embedding-source")}</p>
                 <div class="actions">
                     <button on:click=choose>{tr("embedding-download")}</button>
                 </div>

@@ -3,7 +3,7 @@
 use leptos::html::ElementType;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::HtmlElement;
+use web_sys::{Element, HtmlElement};
 
 /// The element id of the composer's field.
 pub(crate) const COMPOSER: &str = "message";
@@ -18,6 +18,12 @@ where
     E::Output: JsCast + Clone + 'static,
 {
     place.try_get_untracked().flatten()
+}
+
+/// The elements under `place` that match a selector.
+pub(crate) fn found(place: &Element, selector: &str) -> Vec<Element> {
+    let Ok(nodes) = place.query_selector_all(selector) else { return Vec::new() };
+    (0..nodes.length()).filter_map(|index| nodes.get(index)?.dyn_into::<Element>().ok()).collect()
 }
 
 /// Focuses an element.

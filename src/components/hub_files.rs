@@ -73,7 +73,7 @@ fn FileItem(model: ModelFile, on_inspect: impl Fn(ChatModel) + Copy + Send + Syn
         // Without one, none is to be looked for: the user decided against it, or there is none.
         let seen_with = projector.with_value(|projector| projector.as_ref().map(|projector| projector.url.clone()));
         let projector = Some(seen_with.filter(|_| sees.get_untracked()).unwrap_or_default());
-        ChatModel { name, url, projector }
+        ChatModel { name, url, projector, draft: None }
     };
     let fit = move || Fit::of(total_bytes(), device_gb()).names();
     let facts = move || {

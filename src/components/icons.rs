@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// Icon names and path data.
-const PATHS: [(&str, &str); 28] = [
+const PATHS: [(&str, &str); 30] = [
     ("send", "M12 19V5M5 12l7-7 7 7"),
     ("stop", "M8 8h8v8H8z"),
     (
@@ -40,6 +40,11 @@ const PATHS: [(&str, &str); 28] = [
     ("persona", "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4 21c0-4 3.6-6 8-6s8 2 8 6"),
     ("folder", "M3 6h6l2 2h10v11H3z"),
     ("microphone", "M12 3a3 3 0 0 0-3 3v6a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM6 11v1a6 6 0 0 0 12 0v-1M12 18v3"),
+    (
+        "temporary",
+        "M12 4a8 8 0 0 0-3 .6M5.7 7A8 8 0 0 0 4 12M4.6 15A8 8 0 0 0 7 18.2M10 19.7a8 8 0 0 0 4 0M17 18.2a8 8 0 0 0 2.4-3.2M20 12a8 8 0 0 0-1.7-5M15 4.6A8 8 0 0 0 12 4",
+    ),
+    ("select", "M4 5h4v4H4zM4 15h4v4H4zM12 7h8M12 17h8"),
     ("talk", "M4 10v4M8 7v10M12 4v16M16 7v10M20 10v4"),
 ];
 

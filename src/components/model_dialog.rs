@@ -11,12 +11,12 @@ use super::files::list;
 use super::focus::element;
 use super::idle_unload_select::IdleUnloadSelect;
 use super::kv_cache_toggle::KvCacheToggle;
-use super::model_inspection::{Candidate, ModelInspection};
+use super::model_inspection::ModelInspection;
 use super::model_switcher::ModelSwitcher;
 use super::remembered_files::RememberedFiles;
 use super::units;
 use crate::chats::Chats;
-use crate::client::{Client, EngineState, Inspection};
+use crate::client::{Candidate, Client, EngineState, Inspection};
 use crate::i18n::{tf, tr};
 use crate::names::friendly;
 use crate::options::model_url;
@@ -47,7 +47,7 @@ pub(crate) fn ModelDialog(
         let chosen = candidate.chosen();
         storage::prefer_model(chosen.as_ref());
         chats.follow_model(chosen);
-        client.load_seeing(candidate.source, candidate.files, candidate.projector, context_tokens);
+        client.load_candidate(candidate, context_tokens);
         on_close();
     };
     let switch = move |model: ChatModel| {

@@ -1,56 +1,15 @@
 //! Details of a model before it is loaded: what it is, its memory use, and the context length to load it with.
 
 use leptos::prelude::*;
-use parlance_protocol::library::ChatModel;
 use parlance_protocol::{ModelDescription, ModelSource};
-use web_sys::File;
 
 use super::allow_host::AllowHostOnFailure;
+use super::draft_choice::DraftChoice;
 use super::failure_notice::FailureNotice;
 use super::units;
-use crate::client::{Client, Inspection};
+use crate::client::{Candidate, Client, Inspection};
 use crate::failure::warning_sentence;
 use crate::i18n::{t, tf, tr};
-use crate::names::friendly;
-
-/// A model to inspect and possibly load.
-#[derive(Clone)]
-pub(crate) struct Candidate {
-    pub(crate) source: ModelSource,
-    pub(crate) files: Vec<File>,
-    /// The URL of its projector; empty for none. If absent, it is looked for beside the model.
-    pub(crate) projector: Option<String>,
-}
-
-impl Candidate {
-    /// A model at a URL.
-    pub(crate) fn of_url(url: String) -> Self {
-        Self { source: ModelSource::Url { url }, files: Vec::new(), projector: None }
-    }
-
-    /// A model that was chosen by name.
-    pub(crate) fn of_model(model: ChatModel) -> Self {
-        Self { projector: model.projector, ..Self::of_url(model.url) }
-    }
-
-    /// How it is loaded again on later visits; `None` for files of the user's.
-    pub(crate) fn chosen(&self) -> Option<ChatModel> {
-        match &self.source {
-            ModelSource::Url { url } => {
-                let name = friendly(url.split(['#', '?']).next().unwrap_or_default());
-                Some(ChatModel { name, url: url.clone(), projector: self.projector.clone() })
-            }
-            ModelSource::File { .. } => None,
-        }
-    }
-
-    /// A model in files on this device, maybe with the file with which it sees images; `None` if there are none.
-    pub(crate) fn of_files(files: Vec<File>) -> Option<Self> {
-        let is_projector = |file: &&File| file.name().to_lowercase().contains("mmproj");
-        let name = files.iter().find(|file| !is_projector(file)).or(files.first())?.name();
-        Some(Self { source: ModelSource::File { name }, files, projector: None })
-    }
-}
 
 /// Inspects a model, of which only the header is fetched, and offers to load it.
 #[component]
@@ -59,15 +18,18 @@ pub(crate) fn ModelInspection(
     on_load: impl Fn(Candidate, Option<u32>) + Copy + Send + 'static,
 ) -> impl IntoView {
     let client = expect_context::<Client>();
-    let inspect = move |candidate: &Candidate, context_tokens| {
-        let Candidate { source, files, projector } = candidate.clone();
-        client.inspect(source, files, projector, context_tokens)
-    };
-    let inspection = StoredValue::new(inspect(&candidate, None));
+    let inspection = StoredValue::new(client.inspect(candidate.clone(), None));
     on_cleanup(move || client.end_inspection_of(inspection.get_value()));
+    let url = match &candidate.source {
+        ModelSource::Url { url } => Some(url.clone()),
+        ModelSource::File { .. } => None,
+    };
     let candidate = StoredValue::new_local(candidate);
-    let inspect_with = move |context_tokens| {
-        inspection.set_value(candidate.with_value(|candidate| inspect(candidate, context_tokens)));
+    let inspect_with =
+        move |context_tokens| inspection.set_value(client.inspect(candidate.get_value(), context_tokens));
+    let use_draft = move |draft| {
+        candidate.update_value(|candidate| candidate.draft = draft);
+        inspect_with(None);
     };
     let view = move || match client.inspection().get() {
         None => ().into_any(),
@@ -95,7 +57,7 @@ pub(crate) fn ModelInspection(
     };
     view! {
         <section class="inspection" data-testid="inspection">
-            {view}
+            {view} {url.map(|url| view! { <DraftChoice url on_change=use_draft /> })}
         </section>
     }
 }
@@ -125,6 +87,7 @@ fn Description(
     let warnings = model.warnings.iter().map(warning_sentence).map(|text| view! { <p class="hint">{text}</p> });
     let warnings = warnings.collect_view();
     let sight = model.projector.as_ref().map(|name| tf("sees-with", [("name", name.into())]));
+    let drafts = model.draft_model.as_ref().map(|name| tf("drafts-with", [("name", name.into())]));
     let storage = storage_text(&model);
     let context_tokens = model.context_tokens;
     let form = model.can_chat.then(|| {
@@ -159,6 +122,7 @@ fn Description(
         <h3>{model.name}</h3>
         <p>{summary}</p>
         {sight.map(|sight| view! { <p>{sight}</p> })}
+        {drafts.map(|drafts| view! { <p>{drafts}</p> })}
         <p>{memory}</p>
         <p>{storage}</p>
         {warnings}

@@ -32,8 +32,22 @@ pub(crate) fn use_open_chat() -> impl Fn(Option<Id>) + Clone + 'static {
     let chats = expect_context::<Chats>();
     move |id: Option<Id>| {
         chats.open(id);
+        if id.is_none() {
+            // A new one is saved, even if the one before was not.
+            chats.set_temporary(false);
+        }
         go(id);
         focus_composer();
+    }
+}
+
+/// Opens a new conversation of which nothing is saved.
+pub(crate) fn use_open_temporary() -> impl Fn() + Clone + 'static {
+    let open = use_open_chat();
+    let chats = expect_context::<Chats>();
+    move || {
+        open(None);
+        chats.set_temporary(true);
     }
 }
 

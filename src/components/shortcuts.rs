@@ -11,9 +11,10 @@ use crate::chats::Chats;
 use crate::i18n::tr;
 
 /// Keys, and message ids that describe what they do.
-const SHORTCUTS: [(&str, &str); 8] = [
+const SHORTCUTS: [(&str, &str); 9] = [
     ("?", "shortcut-help"),
-    ("Ctrl K", "shortcut-search"),
+    ("Ctrl K", "palette"),
+    ("Ctrl Shift F", "shortcut-search"),
     ("Ctrl Shift O", "new-chat"),
     ("Ctrl Shift S", "shortcut-sidebar"),
     ("Ctrl Shift L", "select-model"),
@@ -36,7 +37,7 @@ pub(crate) fn Shortcuts(
         let is_writing = is_writing(&event);
         match event.key().to_lowercase().as_str() {
             "?" if !is_writing => is_shown.set(true),
-            "k" if is_command => {
+            "f" if is_command && event.shift_key() => {
                 on_sidebar(true);
                 focus("search");
             }

@@ -1,12 +1,15 @@
 //! The sidebar: the list of conversations with search. A drawer on narrow screens.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use parlance_protocol::library::ConversationSummary;
 
 use super::conversation_item::ConversationItem;
 use super::icon_button::IconButton;
 use super::icons::Icon;
-use super::navigation::use_open_chat;
+use super::navigation::{use_open_chat, use_open_temporary};
+use super::selection_bar::SelectionBar;
 use crate::chats::Chats;
 use crate::i18n::{t, tr};
 
@@ -24,12 +27,22 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
             on_leave();
         }
     };
+    let open_temporary = {
+        let open = use_open_temporary();
+        move || {
+            open();
+            on_leave();
+        }
+    };
     let open = StoredValue::new_local(open);
     let choose = move |id| {
         open.with_value(|open| open(Some(id)));
         on_leave();
     };
     let query = chats.query();
+    let select = move || {
+        chats.selection().update(|chosen| *chosen = chosen.is_none().then(BTreeSet::new));
+    };
     let sections = Memo::new(move |_| chats.list().get().map(|list| sections(list, js_sys::Date::now())));
     let section = move |(name, list): (String, Vec<ConversationSummary>)| {
         view! {
@@ -60,10 +73,14 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
                     <IconButton icon="close" label="close" on_press=on_leave />
                 </div>
             </div>
-            <button class="new-chat" data-testid="new-chat" on:click=open_new>
-                <Icon name="new-chat" />
-                {tr("new-chat")}
-            </button>
+            <div class="new-chats">
+                <button class="new-chat" data-testid="new-chat" on:click=open_new>
+                    <Icon name="new-chat" />
+                    {tr("new-chat")}
+                </button>
+                <IconButton icon="temporary" label="temporary-chat" on_press=open_temporary />
+                <IconButton icon="select" label="select-chats" on_press=select />
+            </div>
             <input
                 id="search"
                 type="search"
@@ -72,6 +89,7 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
                 prop:value=query
                 on:input:target=move |event| query.set(event.target().value())
             />
+            <SelectionBar />
             <div class="conversation-list" data-testid="conversations">{body}</div>
             <div class="sidebar-footer">
                 <a href="catalogue">

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_use::use_media_query;
 
 use crate::chats::Chats;
-use crate::client::{Client, EngineState};
+use crate::client::{Candidate, Client, EngineState};
 use crate::components::background_download::BackgroundDownload;
 use crate::components::composer::{Composer, attach};
 use crate::components::context_gauge::ContextGauge;
@@ -14,15 +14,16 @@ use crate::components::header::Header;
 use crate::components::linked_model::LinkedModel;
 use crate::components::message_list::MessageList;
 use crate::components::model_dialog::ModelDialog;
-use crate::components::model_inspection::Candidate;
 use crate::components::model_status::ModelStatus;
 use crate::components::navigation::follow_address;
 use crate::components::notice::Notice;
 use crate::components::project_note::ProjectNote;
+use crate::components::quote_selection::QuoteSelection;
 use crate::components::recording_dialog::RecordingDialog;
 use crate::components::shortcuts::Shortcuts;
 use crate::components::sidebar::Sidebar;
 use crate::components::speech_model::SpeechModelDialog;
+use crate::components::temporary_note::TemporaryNote;
 use crate::components::toast::Toasts;
 use crate::components::updates::Updates;
 use crate::components::welcome::Welcome;
@@ -127,6 +128,8 @@ pub(crate) fn ChatPage() -> impl IntoView {
                     <ModelStatus on_choose_model=choose_model />
                     <Toasts />
                     <ProjectNote />
+                    <TemporaryNote />
+                    <QuoteSelection />
                     <Composer />
                     <div class="dock-foot">
                         <ContextGauge />

@@ -7,11 +7,10 @@ use parlance_protocol::library::ChatModel;
 
 use crate::allowed_hosts::origin_of;
 use crate::catalogue::{self, CatalogueModel};
-use crate::client::Client;
+use crate::client::{Candidate, Client};
 use crate::components::background_download::BackgroundDownload;
 use crate::components::hub_search::HubSearch;
 use crate::components::model_dialog::ModelDialog;
-use crate::components::model_inspection::Candidate;
 use crate::components::navigation::use_go_to_chat;
 use crate::components::notice::Notice;
 use crate::components::page_header::PageHeader;

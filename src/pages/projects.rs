@@ -8,7 +8,6 @@ use crate::components::embedding_proposal::EmbeddingProposal;
 use crate::components::page_header::PageHeader;
 use crate::components::project_card::ProjectCard;
 use crate::components::readings_list::ReadingsList;
-use crate::components::toast::Toasts;
 use crate::i18n::tr;
 
 /// The projects page.
@@ -43,9 +42,11 @@ pub(crate) fn ProjectsPage() -> impl IntoView {
                     {tr("new-project")}
                 </button>
             </form>
-            <Toasts />
             <ReadingsList readings=chats.readings() />
-            <Show when=move || has_projects.get()>
+            <Show
+                when=move || has_projects.get()
+                fallback=|| view! { <p class="empty" data-testid="no-projects">{tr("projects-empty")}</p> }
+            >
                 <EmbeddingProposal />
             </Show>
             <For each=move || projects.get() key=|project: &Project| (project.id, project.name.clone()) let(project)>

@@ -6,8 +6,8 @@ use crate::components::allow_host::{AllowHost, AllowedHosts};
 use crate::components::data_controls::DataControls;
 use crate::components::page_header::PageHeader;
 use crate::components::sampling_settings::SamplingSettings;
+use crate::components::settings_search::SettingsSearch;
 use crate::components::snippets::Snippets;
-use crate::components::toast::Toasts;
 use crate::i18n::{LOCALES, t, tr};
 use crate::options::model_url;
 use crate::settings::{Settings, SettingsContext, Theme};
@@ -18,6 +18,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
     view! {
         <main class="page">
             <PageHeader title="settings" />
+            <SettingsSearch />
             <InterfaceSettings />
             <SamplingSettings />
             <PromptSettings />
@@ -29,7 +30,6 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             />
             <AllowedHosts />
             <DataControls />
-            <Toasts />
         </main>
     }
 }
@@ -133,26 +133,46 @@ fn PromptSettings() -> impl IntoView {
                 set=|settings, is_on| settings.drops_oldest = is_on
             />
         </section>
-        <section>
-            <h2>
-                <label for="embedding-model">{tr("embedding-model")}</label>
-            </h2>
-            <p>{tr("embedding-model-text")}</p>
-            <input
-                id="embedding-model"
-                dir="ltr"
-                placeholder="https://…/model.gguf · owner/repository/file.gguf"
-                prop:value=move || settings.read().embedding_model.clone()
-                on:change:target=move |event| settings.write().embedding_model = event.target().value()
-            />
-            <AllowHost url=Signal::derive(move || model_url(&settings.read().embedding_model)) />
-        </section>
+        <ModelField
+            id="embedding-model"
+            text="embedding-model-text"
+            of=|settings| &settings.embedding_model
+            of_mut=|settings| &mut settings.embedding_model
+        />
+        <ModelField id="ranker" text="ranker-text" of=|settings| &settings.ranker of_mut=|settings| &mut settings.ranker />
         <Snippets
             title="personas"
             text="personas-text"
             of=|settings| &settings.personas
             of_mut=|settings| &mut settings.personas
         />
+    }
+}
+
+/// The URL of a model that helps the one that answers. `id` is also the message id of its label, and `text` that of what it is for.
+#[component]
+fn ModelField(
+    id: &'static str,
+    text: &'static str,
+    of: fn(&Settings) -> &str,
+    of_mut: fn(&mut Settings) -> &mut String,
+) -> impl IntoView {
+    let settings = expect_context::<SettingsContext>().0;
+    view! {
+        <section>
+            <h2>
+                <label for=id>{tr(id)}</label>
+            </h2>
+            <p>{tr(text)}</p>
+            <input
+                id=id
+                dir="ltr"
+                placeholder="https://…/model.gguf · owner/repository/file.gguf"
+                prop:value=move || of(&settings.read()).to_owned()
+                on:change:target=move |event| *of_mut(&mut settings.write()) = event.target().value()
+            />
+            <AllowHost url=Signal::derive(move || model_url(of(&settings.read()))) />
+        </section>
     }
 }
 

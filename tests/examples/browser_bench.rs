@@ -1,6 +1,6 @@
 //! Benchmarks the engine in Chromium, optionally against wllama in the same browser, with the same file and prompts:
 //!
-//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--isolated] [--pin] [--visits 3] [--prompt 512] [--tokens 128] [--runs 5] [--json]
+//!     cargo xtask bench --browser [--model FILE] [--peer wllama] [--hardware] [--isolated] [--pin] [--visits 3] [--prompt 512] [--tokens 128] [--runs 5] [--callers 8] [--json]
 //!
 //! Prompts repeat a sentence. `--sentence ab` suits the models of `cargo xtask synth-model`, whose vocabulary has few
 //! words. Without `--hardware` the browser computes on the CPU. wllama's page is always cross-origin isolated, so that
@@ -9,6 +9,9 @@
 //! First visits begin with empty storage: the time until the model can answer is compared with that of fetching the same
 //! file from the same server into storage, with nothing else to do (the least that a first visit that keeps the model
 //! takes), and of fetching it alone. With `--pin`, Parlance also verifies its checksum before.
+//!
+//! With `--callers`, Parlance also gives so many answers at once. Their rate is all their tokens over the time from the
+//! first one's first token to the last one's last, so that it includes the others' prompts.
 //!
 //! Both engines are used through their JavaScript APIs, and their chunks are timed on the page: prefill is the prompt's
 //! tokens over the time to the first chunk, decode the remaining tokens over the time from there to the last one.
@@ -31,7 +34,16 @@ struct Arguments {
     prompt_tokens: u32,
     tokens: u32,
     runs: usize,
+    /// Answers at once; with 1, none.
+    callers: usize,
     is_json: bool,
+}
+
+impl Arguments {
+    /// How many answers the engine shall compute together, in JavaScript; its default if there is only one.
+    fn parallel(&self) -> Value {
+        if self.callers > 1 { self.callers.into() } else { Value::Null }
+    }
 }
 
 /// How many sentences make a prompt of `promptTokens` tokens. All scripts use `window.engine`, which [`PARLANCE`] and
@@ -59,6 +71,26 @@ const RUN: &str = "async (sentence, sentences, tokens, run) => {
         usage.prompt_tokens / (first.time - start) * 1000,
         (usage.completion_tokens - 1) / (last - first.time) * 1000,
     ];
+}";
+
+/// Tokens per second of several answers at once, in all.
+const CALLERS: &str = "async (sentence, sentences, tokens, callers, run) => {
+    const answer = async (_, caller) => {
+        const prompt = 'b'.repeat(run + 1) + 'c'.repeat(caller + 1) + sentence.repeat(sentences);
+        let first, last, usage;
+        for await (const chunk of window.engine.stream(prompt, tokens)) {
+            if (chunk.text) {
+                last = performance.now();
+                first ??= last;
+            }
+            usage = chunk.usage ?? usage;
+        }
+        return { first, last, tokens: usage.completion_tokens };
+    };
+    const answers = await Promise.all(Array.from({ length: callers }, answer));
+    const start = Math.min(...answers.map(({ first }) => first));
+    const end = Math.max(...answers.map(({ last }) => last));
+    return answers.reduce((sum, answer) => sum + answer.tokens, 0) / (end - start) * 1000;
 }";
 
 /// The time from navigation to the first token, with all files cached, and its known parts.
@@ -109,7 +141,7 @@ const FETCH: &str = "async (model) => {
     return times;
 }";
 
-const PARLANCE: &str = "async (site, model) => {
+const PARLANCE: &str = "async (site, model, parallel) => {
     const { Parlance } = await import(site + 'parlance.js');
     const begun = performance.now();
     const phases = {};
@@ -118,6 +150,7 @@ const PARLANCE: &str = "async (site, model) => {
         Object.assign(phases[phase], { to: performance.now(), bytes: done });
     };
     const engine = await Parlance.create({ onProgress: note });
+    await engine.configure({ parallel });
     const info = await engine.load(model, { contextTokens: 2048 });
     const loaded = performance.now();
     window.engine = {
@@ -221,7 +254,7 @@ fn first_visits(
             let page = session.open(&format!("{blank}?visit-{visit}"))?;
             page.show()?;
             page.evaluate(FORGET)?;
-            page.evaluate(&format!("({start})({site:?}, {model:?})"))?;
+            page.evaluate(&format!("({start})({site:?}, {model:?}, {})", arguments.parallel()))?;
             own.extend(page.evaluate("window.engine.ready")?.as_f64());
             page.close()?;
         }
@@ -263,6 +296,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
         prompt_tokens: 512,
         tokens: 128,
         runs: 5,
+        callers: 1,
         is_json: false,
     };
     while let Some(name) = arguments.next() {
@@ -280,6 +314,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--prompt" => parsed.prompt_tokens = value().and_then(number)?,
             "--tokens" => parsed.tokens = value().and_then(number)?,
             "--runs" => parsed.runs = value().and_then(number)? as usize,
+            "--callers" => parsed.callers = value().and_then(number)? as usize,
             "--peer" => match value()?.as_str() {
                 "wllama" => parsed.has_peer = true,
                 other => return Err(format!("unknown peer “{other}”; only wllama is supported")),
@@ -304,7 +339,7 @@ fn measure(
     start: &str,
     [site, model]: [&str; 2],
 ) -> Result<Vec<Value>, Error> {
-    let begin = format!("({start})({site:?}, {model:?})");
+    let begin = format!("({start})({site:?}, {model:?}, {})", arguments.parallel());
     let page = session.open(blank)?;
     page.show()?;
     page.evaluate(&begin)?;
@@ -319,6 +354,14 @@ fn measure(
         }
     }
     let [prefill, decode] = rates.map(median);
+    let mut together = Vec::new();
+    if engine == "parlance" && arguments.callers > 1 {
+        for run in 0..=*runs {
+            let rate = page
+                .evaluate(&format!("({CALLERS})({sentence:?}, {sentences}, {tokens}, {}, {run})", arguments.callers))?;
+            together.extend(rate.as_f64().filter(|_| run > 0));
+        }
+    }
     let about = page.evaluate("({ adapter: window.engine.adapter, features: window.engine.features })")?;
     // Leaves the page, so that its engine is not shared with the next one, where it would be ready already.
     page.navigate(&format!("{blank}?left"))?;
@@ -337,6 +380,10 @@ fn measure(
         row(format!("prefill of {prompt_tokens}"), "rate", &prefill.into(), "tokens/s"),
         row(format!("decode at {prompt_tokens}"), "rate", &decode.into(), "tokens/s"),
     ];
+    if !together.is_empty() {
+        let case = format!("decode at {prompt_tokens}, {} callers", arguments.callers);
+        rows.push(row(case, "rate", &median(together).into(), "tokens/s"));
+    }
     for (metric, value) in visit.as_object().into_iter().flatten() {
         rows.push(row("second visit".to_owned(), metric, &value[0], value[1].as_str().unwrap_or_default()));
     }

@@ -1,10 +1,11 @@
-//! Measures how well and how fast files of projects are searched:
+//! Measures how well and how fast files of projects are searched, and how fast chats are:
 //!
 //!     cargo xtask bench-search
 //!
 //! - Recall at 5: of 200 questions about passages that say it in other words, how many find their passage among the first
 //!   five, by words, by vectors (all-MiniLM-L6-v2, on the CPU), and by both.
 //! - The time to search 10,000 passages.
+//! - The time to search 10,000 chats, as the library's worker does once it has read them.
 //!
 //! The set is made from the tables below. Each of 20 houses has ten passages, so its name alone finds one in two.
 
@@ -13,12 +14,16 @@ use std::time::Instant;
 
 use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::{Cpu, Encoder, Loaded, Loader, LoaderOptions};
+use parlance_protocol::library::Id;
 use parlance_tests::root;
 use parlance_text::index::Index;
+use parlance_text::search::{self, SearchIndex};
 use pollster::block_on;
 
 /// How many passages the speed is measured with.
 const PASSAGES: usize = 10_000;
+/// How many chats, each of so many messages, which have so many words.
+const CHATS: (u64, usize, usize) = (10_000, 10, 60);
 /// How often it is measured.
 const RUNS: usize = 20;
 /// Of a ranking, so many places count.
@@ -101,6 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     recall("vectors", &|case| both.by_vector(&question_vectors[case], DEPTH));
     recall("both (reciprocal rank fusion)", &|case| both.search(questions[case], Some(&question_vectors[case]), DEPTH));
     measure_speed(&cases, &question_vectors);
+    measure_chats(&cases);
     Ok(())
 }
 
@@ -128,6 +134,39 @@ fn measure_speed(cases: &[Case], question_vectors: &[Vec<f32>]) {
         .collect();
     times.sort_by(f64::total_cmp);
     println!("searched by both in {:.1} ms (median), {:.1} ms at most", times[RUNS / 2], times[RUNS - 1]);
+}
+
+/// Prints how long it takes to search many chats. With numbers at their ends, there are as many words as in a large dictionary.
+fn measure_chats(cases: &[Case]) {
+    let (chats, messages, message_words) = CHATS;
+    let mut random = Random(2);
+    let words: Vec<&str> = cases.iter().flat_map(|case| case.passage.split(' ')).collect();
+    let mut word = || format!("{}{}", words[random.bits() as usize % words.len()], random.bits() % 300);
+    let start = Instant::now();
+    let mut index = SearchIndex::default();
+    for chat in 0..chats {
+        let texts: Vec<String> =
+            (0..messages).map(|_| (0..message_words).map(|_| word()).collect::<Vec<_>>().join(" ")).collect();
+        index.set(Id(chat), texts.iter().map(String::as_str));
+    }
+    println!("\n{chats} chats made and read in {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
+    let queries = ["leather", "founded by brothers", "e", "clocks1 harbour2", "the of a", "nothing-like-it"];
+    for query in queries {
+        let mut times: Vec<f64> = (0..RUNS)
+            .map(|_| {
+                let start = Instant::now();
+                std::hint::black_box(index.search(&search::words(query)));
+                start.elapsed().as_secs_f64() * 1000.0
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let found = index.search(&search::words(query)).len();
+        println!(
+            "“{query}” found in {found} chats in {:.1} ms (median), {:.1} ms at most",
+            times[RUNS / 2],
+            times[RUNS - 1]
+        );
+    }
 }
 
 fn encoder() -> Result<Encoder, Box<dyn Error>> {

@@ -127,7 +127,20 @@ impl Session {
     /// # Errors
     /// If no browser is installed or it does not start.
     pub fn with_microphone(recording: &Path) -> Result<Self, Error> {
-        let heard = format!("--use-file-for-fake-audio-capture={}%noloop", recording.display());
+        Self::hearing(&format!("{}%noloop", recording.display()))
+    }
+
+    /// The same with a microphone that hears the file over and over.
+    ///
+    /// # Errors
+    /// If no browser is installed or it does not start.
+    pub fn with_microphone_in_a_loop(recording: &Path) -> Result<Self, Error> {
+        Self::hearing(&recording.display().to_string())
+    }
+
+    /// Starts the browser with a microphone that hears `recording`, in the notation of Chromium.
+    fn hearing(recording: &str) -> Result<Self, Error> {
+        let heard = format!("--use-file-for-fake-audio-capture={recording}");
         let microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", heard.as_str()];
         let switches: Vec<&str> = WITH_WEBGPU.iter().copied().chain([REDUCED_MOTION]).chain(microphone).collect();
         Self::with_switches(&switches)

@@ -6,7 +6,7 @@ use std::io;
 use parlance_engine::ggml::{is_ggml, read_header};
 use parlance_engine::kernels::random::Random;
 use parlance_engine::runtime::{
-    Cpu, Loaded, Loader, LoaderOptions, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
+    Cpu, Device, Loaded, Loader, LoaderOptions, Transcriber, TranscriptEvent, TranscriptSegment, TranscriptionOptions,
 };
 use parlance_engine::{EngineError, Result};
 use serde::Deserialize;
@@ -121,26 +121,35 @@ pub fn wav(samples: &[i16]) -> Vec<u8> {
     file
 }
 
+/// Loads a recogniser from a file in either format.
+///
+/// # Errors
+/// Errors of the engine, also if it recognises no speech.
+pub async fn load(device: Device, model: &[u8]) -> Result<Transcriber> {
+    let options = LoaderOptions::default();
+    let mut loader = if is_ggml(model) {
+        let header = read_header::<EngineError>(model.len() as u64, |at, bytes| {
+            bytes.copy_from_slice(&model[at as usize..at as usize + bytes.len()]);
+            Ok(())
+        })?;
+        Loader::with_headers(device, options, &[header]).await?
+    } else {
+        Loader::new(device, options)
+    };
+    loader.push(model).await?;
+    match loader.finish_any().await? {
+        Loaded::Transcriber(transcriber) => Ok(*transcriber),
+        Loaded::Decoder(_) | Loaded::Encoder(_) => Err(EngineError::WrongKind("it recognises no speech")),
+    }
+}
+
 /// What the native engine hears.
 ///
 /// # Errors
 /// Errors of the engine.
 pub fn heard(model: &[u8], samples: &[i16]) -> Result<Vec<TranscriptSegment>> {
     pollster::block_on(async {
-        let options = LoaderOptions::default();
-        let mut loader = if is_ggml(model) {
-            let header = read_header::<EngineError>(model.len() as u64, |at, bytes| {
-                bytes.copy_from_slice(&model[at as usize..at as usize + bytes.len()]);
-                Ok(())
-            })?;
-            Loader::with_headers(Cpu::blocking(), options, &[header]).await?
-        } else {
-            Loader::new(Cpu::blocking(), options)
-        };
-        loader.push(model).await?;
-        let Loaded::Transcriber(mut transcriber) = loader.finish_any().await? else {
-            return Err(EngineError::WrongKind("it recognises no speech"));
-        };
+        let mut transcriber = load(Cpu::blocking().into(), model).await?;
         let mut segments = Vec::new();
         let on_event = |event| {
             if let TranscriptEvent::Segment(segment) = event {

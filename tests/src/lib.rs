@@ -14,6 +14,8 @@ pub mod hub;
 pub mod inject;
 pub mod native;
 pub mod notes;
+pub mod quotations;
+pub mod recognisers;
 pub mod scripted;
 pub mod seeing;
 mod server;

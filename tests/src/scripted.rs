@@ -15,10 +15,11 @@ use crate::{Error, Page};
 /// - any other question is answered with `Answer N: ` and the question;
 /// - words count as tokens. The context length is 1,000 unless the page asks for more, and `truncation` says whether
 ///   conversations that exceed it are truncated or rejected;
-/// - embeddings tell whether texts are about airships, paragraphs or person 123456;
+/// - embeddings tell whether texts are about airships, paragraphs or person 123456, and rankings put airships first;
 /// - inspecting a URL always fails;
 /// - a model that is fetched is a quarter here, until `window.finishFetch()` is called;
 /// - `window.storedModels` are the models on this device;
+/// - `window.said` is what every recording says;
 /// - `window.canSee` says that the model sees images: it answers with the sizes of those of the question. They are also in
 ///   `window.seenImages`, as bitmaps;
 /// - `window.loadedElsewhere` is the URL of the model that another tab has loaded, and `window.isCpu` says that models
@@ -77,6 +78,19 @@ const SCRIPT: &str = r#"(() => {
                 }));
                 const usage = { prompt_tokens: 1, total_tokens: 1 };
                 this.#send({ type: "response", id, body: { object: "list", data, model: "scripted", usage } });
+            } else if (type === "api" && request.endpoint === "transcriptions") {
+                const text = ` ${window.said}`;
+                const likelihoods = { temperature: 0, avg_logprob: 0, compression_ratio: 1, no_speech_prob: 0 };
+                const segment = { id: 0, seek: 0, start: 0, end: 1, text, tokens: [], ...likelihoods };
+                this.#send({ type: "chunk", id, body: { type: "transcript.text.delta", delta: text, segment } });
+                this.#send({ type: "response", id, body: null });
+            } else if (type === "api" && request.endpoint === "rerank") {
+                const results = request.body.documents.map((text, index) => ({
+                    index, relevance_score: Number(/zeppelin|airship/.test(text)), is_truncated: false,
+                }));
+                results.sort((a, b) => b.relevance_score - a.relevance_score);
+                const usage = { prompt_tokens: 1, total_tokens: 1 };
+                this.#send({ type: "response", id, body: { object: "list", model: "scripted", results, usage } });
             } else if (type === "api") {
                 this.#answer(id, request.body);
             } else if (type === "count_tokens") {

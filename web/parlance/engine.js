@@ -13,12 +13,13 @@ export class Parlance {
    * Starts the worker and loads a model, given as a URL, as `owner/repository/file.gguf` on Hugging Face, or as `File`s. Models may be
    * fetched from the site and from this page's origin; any other host, including that of `model`, has to be in `allowedHosts`.
    * `projector` is the file with which the model sees images (`mmproj`), if it is not found beside the model; `false` loads none.
+   * `draftModel` is a smaller model with the same vocabulary, with which answers come faster.
    */
-  static async create({ model, projector = null, contextTokens = null, ...options } = {}) {
+  static async create({ model, projector = null, draftModel = null, contextTokens = null, ...options } = {}) {
     const engine = new Parlance(options);
     if (model === undefined) return engine;
     try {
-      await engine.load(model, { projector, contextTokens });
+      await engine.load(model, { projector, draftModel, contextTokens });
     } catch (error) {
       engine.close();
       throw error;
@@ -90,22 +91,25 @@ export class Parlance {
   }
 
   /** Loads a model, replacing the others unless `beside` is set. Resolves to information about the model. */
-  async load(model, { projector = null, contextTokens = null, beside = false, signal, onProgress } = {}) {
-    const load = { model, projector, contextTokens, beside };
+  async load(
+    model,
+    { projector = null, draftModel = null, contextTokens = null, beside = false, signal, onProgress } = {},
+  ) {
+    const load = { model, projector, draftModel, contextTokens, beside };
     const info = await this.#load(load, { signal, onProgress });
     this.#loads = beside ? [...this.#loads, load] : [load];
     return info;
   }
 
-  async #load({ model, projector, contextTokens, beside }, options) {
-    const { files, ...source } = sourceOf(model, projector);
+  async #load({ model, projector, draftModel, contextTokens, beside }, options) {
+    const { files, ...source } = sourceOf(model, projector, draftModel);
     const request = { type: "load", ...source, context_tokens: contextTokens, beside };
     return (await this.#send(request, { files, ...options })).model;
   }
 
   /** Reads a model's header to find out what it is, how much memory it takes, and whether it fits. */
-  async inspect(model, { projector = null, contextTokens = null, signal } = {}) {
-    const { files, ...source } = sourceOf(model, projector);
+  async inspect(model, { projector = null, draftModel = null, contextTokens = null, signal } = {}) {
+    const { files, ...source } = sourceOf(model, projector, draftModel);
     return (await this.#send({ type: "inspect", ...source, context_tokens: contextTokens }, { files, signal })).model;
   }
 
@@ -118,10 +122,10 @@ export class Parlance {
   /**
    * `idleUnloadSeconds` unloads models after that time without a request; `budgetBytes` limits the memory of all models together;
    * `device` ("auto", "gpu" or "cpu") is the device that models loaded from now on run on; `kvCache` ("f16", or "q8" for about half the
-   * memory) is the format of the KV cache on a GPU.
+   * memory) is the format of the KV cache on a GPU; `parallel` (4, at most 16) is how many answers a model computes together.
    */
-  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16" }) {
-    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device, kv_cache: kvCache };
+  async configure({ idleUnloadSeconds = null, budgetBytes = null, device = "auto", kvCache = "f16", parallel = null }) {
+    const settings = { idle_unload_seconds: idleUnloadSeconds, budget_bytes: budgetBytes, device, kv_cache: kvCache, parallel };
     await this.#connection.post({ type: "configure", settings });
   }
 
@@ -173,8 +177,16 @@ function originOf(host) {
   return new URL(host.includes("://") ? host : `https://${host}`).origin;
 }
 
-/** Converts a model and its projector to the worker's format. */
-function sourceOf(model, projector) {
+/** Converts a model, its projector and its draft model to the worker's format. */
+function sourceOf(model, projector, draftModel) {
+  const { files, ...source } = seeingSourceOf(model, projector);
+  if (draftModel === null || draftModel === undefined) return { ...source, files };
+  const draft = seeingSourceOf(draftModel, null);
+  return { ...source, draft_model: draft.source, files: [...files, ...draft.files] };
+}
+
+/** The same, without a draft model. */
+function seeingSourceOf(model, projector) {
   const files = [];
   const chosen = projector === false ? "" : projector;
   if (chosen instanceof File) files.push(chosen);

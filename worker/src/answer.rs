@@ -108,6 +108,6 @@ impl Server {
             model_name(&model.name) == model_name(name) && model.done_bytes >= model.len_bytes && !model.is_projector
         };
         let source = ModelSource::Url { url: models.into_iter().find(is_it)?.url };
-        Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None })
+        Some(LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None, draft: None })
     }
 }

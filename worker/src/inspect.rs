@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use parlance_engine::EngineError;
 use parlance_engine::fit::{Description, DeviceLimits, ProjectorDescription};
 use parlance_engine::gguf::{Gguf, TensorInfo};
-use parlance_engine::models::ModelConfig;
+use parlance_engine::models::{CacheFormat, ModelConfig};
 use parlance_protocol::{ModelDescription, Settings, Warning, is_ggml_name, model_name};
 use parlance_worker_core::hosts::AllowedHosts;
 
@@ -64,17 +65,50 @@ pub(crate) async fn inspect(
         max_context_tokens: fit.max_context_tokens,
         can_chat: matches!(description, Description::Decoder { .. }),
         projector: None,
+        draft_model: None,
         warning: Warning::text(&warnings),
         warnings,
         stored_bytes: stored_bytes as f64,
         free_bytes: usage().await.map(|usage| usage.free_bytes() as f64),
     };
-    match (found, &description) {
+    let described = match (found, &description) {
         (Some(found), Description::Decoder { config, .. }) => {
-            with_projector(described, &found, store, (config, limits)).await
+            with_projector(described, &found, store, (config, limits)).await?
         }
-        _ => Ok(described),
+        _ => described,
+    };
+    let Some(draft) = spec.draft else { return Ok(described) };
+    let parts = Part::of(&draft.source, draft.files, store, allowed_hosts).await?;
+    with_draft(described, &description, &parts, (limits, cache), store).await
+}
+
+/// The description of a model with its draft model.
+async fn with_draft(
+    model: ModelDescription,
+    described: &Description,
+    parts: &[Part],
+    (limits, cache): (DeviceLimits, CacheFormat),
+    store: Option<&Store>,
+) -> Result<ModelDescription, WorkerError> {
+    let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
+    let draft = Description::new(Gguf::merge(&ggufs)?.as_ref(), limits)?.with_cache(cache);
+    match (described, &draft) {
+        (Description::Decoder { chat, .. }, Description::Decoder { chat: small, .. }) => {
+            chat.tokenizer().check_draft(small.tokenizer())?;
+        }
+        _ => return Err(EngineError::WrongDraft("only chat models have drafts, and make them".to_owned()).into()),
     }
+    let fit = draft.fit(Some(model.context_tokens), limits)?;
+    Ok(ModelDescription {
+        draft_model: parts.first().map(Part::name),
+        len_bytes: model.len_bytes + len_bytes as f64,
+        parts: model.parts + parts.len() as u32,
+        weight_bytes: model.weight_bytes + fit.weight_bytes as f64,
+        kv_bytes: model.kv_bytes + fit.kv_bytes as f64,
+        scratch_bytes: model.scratch_bytes + fit.scratch_bytes as f64,
+        stored_bytes: model.stored_bytes + stored_bytes(parts, store).await as f64,
+        ..model
+    })
 }
 
 /// The description of a file of whisper.cpp that is yet to be fetched: nothing is known but its length.
@@ -93,6 +127,7 @@ async fn unread(part: &Part, len_bytes: f64, stored_bytes: f64) -> ModelDescript
         max_context_tokens: 0,
         can_chat: false,
         projector: None,
+        draft_model: None,
         warning: None,
         warnings: Vec::new(),
         stored_bytes,

@@ -11,6 +11,7 @@ use parlance_protocol::{Event, ModelInfo, Request, RequestId, Settings, StorageI
 use parlance_worker_core::residency::LoadSpec;
 use parlance_worker_core::route::{Route, route};
 use wasm_bindgen_futures::spawn_local;
+use web_sys::File;
 use web_time::Instant;
 
 use crate::client::{Client, Incoming};
@@ -98,8 +99,9 @@ impl Shared {
         let store = self.store().await;
         let needed = || store.ok_or(WorkerError::NoStorage);
         Ok(match request {
-            Request::Inspect { source, projector, context_tokens, .. } => {
-                let spec = LoadSpec { source, files, projector, context_tokens };
+            Request::Inspect { source, projector, draft_model, context_tokens, .. } => {
+                let spec = LoadSpec { source, files, projector, context_tokens, draft: None };
+                let spec = spec.with_draft(draft_model, File::name);
                 let model = inspect(spec, store, &client.allowed_hosts, self.settings.get()).await?;
                 Event::Inspected { id, model }
             }
@@ -108,7 +110,7 @@ impl Shared {
                 let options = self.settings.get().into();
                 let load = Load { id, client: &client, guard: &guard, store, options, clock: Instant::now() };
                 let _turn = load.unless_stopped(self.fetching.lock()).await?;
-                load.keep(&LoadSpec { source, files, projector, context_tokens: None }).await?;
+                load.keep(&LoadSpec { source, files, projector, context_tokens: None, draft: None }).await?;
                 Event::Fetched { id }
             }
             Request::Delete { url, .. } => {

@@ -23,6 +23,7 @@ use web_time::Instant;
 
 use crate::bytes::Piece;
 use crate::client::Client;
+use crate::draft::DraftBytes;
 use crate::error::WorkerError;
 use crate::hashing::Hashing;
 use crate::interrupts::Guard;
@@ -38,8 +39,8 @@ use crate::{address, device};
 /// Seconds between two progress events.
 const PROGRESS_INTERVAL_SECONDS: f64 = 0.1;
 
-/// How many answers beside one are computed together at most: those of a few tabs, or of a request's `n`.
-const FURTHER_SEQUENCES: u32 = 3;
+/// How many answers are computed together at most by default: those of a few tabs, or of a request's `n`.
+const PARALLEL: u32 = 4;
 /// Bytes that the memory of these may take on a GPU, unless a quarter of the model's size is more.
 const GPU_SPARE_BYTES: u64 = 256 << 20;
 /// The same on the CPU, where the wasm memory has to do for everything. It keeps twice as many bytes per token.
@@ -130,7 +131,8 @@ impl Load<'_> {
         let parts = Part::of(&spec.source, spec.files.clone(), self.store, &self.client.allowed_hosts).await?;
         // A host is asked for a projector while the model comes.
         let find = async { self.unless_stopped(Found::of(spec, self.store, &self.client.allowed_hosts)).await? };
-        let (found, (mut loader, mut files)) = try_join(find, self.stream(choice, &parts, spec.context_tokens)).await?;
+        let stream = self.stream_model(choice, &parts, spec.context_tokens);
+        let (found, (mut loader, mut files)) = try_join(find, stream).await?;
         let len_bytes = files.len_bytes;
         let prepare_start = Instant::now();
         self.client.report(self.id, Phase::Prepare, 0.0, None, prepare_start);
@@ -139,6 +141,11 @@ impl Load<'_> {
         }
         let mut model = loader.finish_any().await?;
         let Prepared { self_test, untuned } = prepare(&mut model, files.first_kept()).await?;
+        let draft_bytes = match (&spec.draft, &mut model) {
+            (Some(draft), Loaded::Decoder(model)) => self.load_draft(draft, model, &mut files).await?,
+            (Some(_), _) => return Err(EngineError::WrongDraft("it is for a chat model".to_owned()).into()),
+            (None, _) => DraftBytes::default(),
+        };
         let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
         let (mut codec, mut senses) = (None, None);
         if let Loaded::Decoder(model) = &model {
@@ -147,7 +154,9 @@ impl Load<'_> {
         }
         let warnings = std::mem::take(&mut files.warnings);
         let info = model_info(&spec.source, &model, len_bytes, warnings, start);
-        let sense_bytes = senses.as_ref().map_or(0, |senses| senses.projector().weight_bytes());
+        // What is loaded beside the model.
+        let projector_bytes = senses.as_ref().map_or(0, |senses| senses.projector().weight_bytes());
+        let further_bytes = draft_bytes.weights + projector_bytes;
         let mut capabilities = capabilities(&model, codec.as_deref());
         capabilities.extend(senses.iter().flat_map(Senses::capabilities));
         let can_see = capabilities.contains(&Capability::Vision);
@@ -158,11 +167,12 @@ impl Load<'_> {
                 self_test,
                 capabilities,
                 can_see,
-                weight_bytes: info.weight_bytes + sense_bytes as f64,
+                weight_bytes: info.weight_bytes + further_bytes as f64,
+                kv_bytes: info.kv_bytes + draft_bytes.kv as f64,
                 ..info
             },
             model: LoadedModel { loaded: model, codec, senses, later },
-            len_bytes: weight_bytes + kv_bytes + sense_bytes,
+            len_bytes: weight_bytes + kv_bytes + further_bytes + draft_bytes.kv,
             used: self.clock.elapsed(),
             options: self.options,
         })
@@ -204,22 +214,32 @@ impl Load<'_> {
         }
     }
 
-    /// Streams all files into a loader: from this device, or as they come. The first response and the device are awaited together.
-    async fn stream(
+    /// Streams all files of a model into a loader for the chosen device.
+    async fn stream_model(
         &self,
         choice: DeviceChoice,
         parts: &[Part],
         context_tokens: Option<u32>,
     ) -> Result<(Loader, Files), WorkerError> {
         let cache = cache_format(self.options.kv_cache);
-        let further_sequences = FURTHER_SEQUENCES;
+        let further_sequences = self.options.parallel.unwrap_or(PARALLEL).saturating_sub(1);
         let options = LoaderOptions { context_tokens, cache, further_sequences, ..LoaderOptions::default() };
-        let [part] = parts else { return self.stream_parts(choice, parts, options).await };
-        if is_ggml_name(&part.name()) {
-            return self.stream_ggml(choice, part, options).await;
+        match parts {
+            [part] if is_ggml_name(&part.name()) => self.stream_ggml(choice, part, options).await,
+            parts => self.stream(device::open(choice), parts, options, Files::default()).await,
         }
-        let mut files = Files::default();
-        let (device, opened) = try_join(device::open(choice), self.open(part, &files)).await?;
+    }
+
+    /// Streams all files into a loader: from this device, or as they come. The first response and the device are awaited together.
+    pub(crate) async fn stream(
+        &self,
+        device: impl Future<Output = Result<Device, WorkerError>>,
+        parts: &[Part],
+        options: LoaderOptions,
+        mut files: Files,
+    ) -> Result<(Loader, Files), WorkerError> {
+        let [part] = parts else { return self.stream_parts(device, parts, options, files).await };
+        let (device, opened) = try_join(device, self.open(part, &files)).await?;
         let spare_bytes = Some(spare_bytes(&device, opened.len_bytes.unwrap_or(0)));
         let options = LoaderOptions { file_len_bytes: opened.len_bytes, spare_bytes, ..options };
         let loader = self.stream_file(Loader::new(device, options), opened, &mut files).await?;
@@ -229,16 +249,17 @@ impl Load<'_> {
     /// Reads the headers of all parts, so that the whole model is planned before its weights come, then the parts.
     async fn stream_parts(
         &self,
-        choice: DeviceChoice,
+        device: impl Future<Output = Result<Device, WorkerError>>,
         parts: &[Part],
         options: LoaderOptions,
+        mut files: Files,
     ) -> Result<(Loader, Files), WorkerError> {
         let read = async { self.unless_stopped(ModelHeaders::of(parts)).await? };
-        let (device, headers) = try_join(device::open(choice), read).await?;
+        let (device, headers) = try_join(device, read).await?;
         let ModelHeaders { ggufs, beginnings, len_bytes } = headers;
         let options = LoaderOptions { spare_bytes: Some(spare_bytes(&device, len_bytes)), ..options };
         let mut loader = Loader::with_headers(device, options, &ggufs).await?;
-        let mut files = Files { total_bytes: Some(len_bytes), ..Files::default() };
+        files.total_bytes = Some(files.len_bytes.saturating_add(len_bytes));
         for (part, beginning) in parts.iter().zip(beginnings) {
             let mut opened = self.open(part, &files).await?;
             opened.checksum = opened.checksum.map(|checksum| checksum.with_beginning(beginning));
@@ -256,7 +277,7 @@ impl Load<'_> {
             let seconds = start.elapsed().as_secs_f64();
             if seconds - last.get() >= PROGRESS_INTERVAL_SECONDS || done == len_bytes {
                 last.set(seconds);
-                let total = Some(total_bytes.unwrap_or(len_bytes) as f64);
+                let total = Some(total_bytes.unwrap_or(before.saturating_add(len_bytes)) as f64);
                 self.client.report(self.id, Phase::Download, before.saturating_add(done) as f64, total, start);
             }
         };
@@ -273,7 +294,8 @@ impl Load<'_> {
         let Opened { mut pieces, len_bytes, checksum } = file;
         let mut hashing = checksum.map(|checksum| Hashing::new(checksum, len_bytes));
         let is_arriving = matches!(pieces, Pieces::Arriving(_));
-        let total = files.total_bytes.or(len_bytes).map(|len| len as f64);
+        let own_end = len_bytes.map(|len| files.len_bytes.saturating_add(len));
+        let total = files.total_bytes.or(own_end).map(|len| len as f64);
         let start = files.start;
         let report = |done: u64| self.client.report(self.id, Phase::Upload, done as f64, total, start);
         let mut reported = start.elapsed().as_secs_f64();
@@ -345,7 +367,12 @@ impl Files {
         self.kept.first().and_then(Option::as_ref)
     }
 
-    /// Adds those of a projector.
+    /// No files yet, whose progress continues that of these.
+    pub(crate) fn following(&self) -> Self {
+        Self { start: self.start, len_bytes: self.len_bytes, ..Self::default() }
+    }
+
+    /// Adds those of a projector or a draft model.
     pub(crate) fn add(&mut self, other: Self) {
         self.kept.extend(other.kept);
         self.warnings.extend(other.warnings);

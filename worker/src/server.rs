@@ -50,8 +50,9 @@ impl Server {
             let Some(id) = request.id() else { continue };
             let guard = self.shared.interrupts.begin((client.id.clone(), id));
             let done = match request {
-                Request::Load { source, projector, context_tokens, beside, unless_loaded, .. } => {
-                    let spec = LoadSpec { source, files, projector, context_tokens };
+                Request::Load { source, projector, draft_model, context_tokens, beside, unless_loaded, .. } => {
+                    let spec = LoadSpec { source, files, projector, context_tokens, draft: None };
+                    let spec = spec.with_draft(draft_model, File::name);
                     self.load(&client, id, &guard, spec, beside, unless_loaded).await
                 }
                 Request::Api {
@@ -131,6 +132,9 @@ impl Server {
         Part::of(&spec.source, spec.files.clone(), store, hosts).await?;
         if let Some(url) = spec.projector.clone().filter(|url| !url.is_empty()) {
             Part::of(&ModelSource::Url { url }, Vec::new(), store, hosts).await?;
+        }
+        if let Some(draft) = &spec.draft {
+            Part::of(&draft.source, draft.files.clone(), store, hosts).await?;
         }
         self.models.make_room(beside);
         let model = self.load_now(client, id, guard, spec).await?;

@@ -2,6 +2,7 @@
 
 mod browser;
 mod check;
+mod compared_model;
 mod dependencies;
 mod documents;
 mod embedding_model;
@@ -15,6 +16,7 @@ mod pip;
 mod program;
 mod shell;
 mod site;
+mod speech;
 mod tables;
 mod templates;
 mod test;
@@ -33,13 +35,17 @@ cargo xtask COMMAND
   test         run every test: native, wasm, and end to end in the browsers; those whose files have not changed since
                they passed are skipped, except with --all
   check        check formatting, lints, licences, security advisories and download sizes
-  bench        benchmark the engine; --json, --model FILE, --callers 1,8, --peer llama.cpp to compare with llama-bench;
-               --browser to benchmark in Chromium, --hardware on the graphics card, --peer wllama to compare with wllama;
-               --pictures all to benchmark how models see, --write FOLDER for files that other programs can measure
+  bench        benchmark the engine; --json, --model FILE, --callers 1,8, --draft FILE for a draft model, --peer llama.cpp
+               to compare with llama-bench; --browser to benchmark in Chromium, --hardware on the graphics card, --peer
+               wllama to compare with wllama; --pictures all to benchmark how models see, --write FOLDER for files that
+               other programs can measure, --profile for the time per kernel; --speech all to benchmark how they hear,
+               --peer whisper.cpp to compare with that
   profile      show how long each kernel takes to decode a token; --model FILE, --context TOKENS
   synth-model  SHAPE FORMAT FILE: write a model of a published shape with synthetic weights, for benchmarks
   model FILE   describe a GGUF file and say whether it will run
   compare-documents  compare the text of documents with pdftotext's and LibreOffice's
+  compare-model  compare greedy answers of a model of 1.5 billion weights with llama.cpp's
+  compare-speech  compare transcripts of recordings with faster-whisper's, by published weights; --cpu
   bench-search measure how well and how fast files of projects are searched
   soak         use the app for two hours (or --minutes N) and watch its memory
   tables       regenerate the tables in docs/models.md and docs/reliability.md from the last test run
@@ -68,6 +74,8 @@ fn run(command: &str, arguments: &[String]) -> Result<(), Error> {
         "test" => test::run(arguments),
         "check" => check::run_all(),
         "compare-documents" => documents::compare(),
+        "compare-model" => compared_model::compare(),
+        "compare-speech" => speech::compare(arguments),
         "bench-search" => documents::bench_search(),
         "soak" => test::soak(arguments),
         "tables" => tables::write_all(),

@@ -1,4 +1,4 @@
-//! Packages from npm: those that the tests use (`tests/npm/package.json`), and wllama, for benchmarks.
+//! Packages from npm: those that the tests use (`tests/npm/package.json`), and wllama and whisper.cpp, for benchmarks.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,10 @@ use crate::shell::{Error, command, exists, install_packages, output, root, run, 
 
 /// For `cargo xtask bench --peer wllama`: name, version, and size in MB.
 const WLLAMA: (&str, &str, u32) = ("wllama", "3.13.0", 3);
+
+/// For `cargo xtask bench --peer whisper.cpp`: its bindings for Node.js, what those for a platform begin with, and the version
+/// of both.
+const WHISPER_CPP: (&str, &str, &str) = ("@fugood/whisper.node", "@fugood/node-whisper", "1.1.3");
 
 /// The folder of the tests' packages.
 fn project() -> PathBuf {
@@ -54,7 +58,7 @@ pub(crate) fn set_up() -> Result<(), Error> {
     if std::fs::read(&installed).is_ok_and(|versions| versions == wanted) {
         return Ok(());
     }
-    step("fetching packages from npm (60 MB, once)", || {
+    step("fetching packages from npm (100 MB, once)", || {
         // npm verifies the checksums in the lock file.
         let mut install = command("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
         install.current_dir(project());
@@ -86,6 +90,27 @@ pub(crate) fn set_up_wllama() -> Result<(), Error> {
         let _ = std::fs::remove_dir_all(&target);
         std::fs::rename(folder.join("package"), target).map_err(io)?;
         std::fs::remove_file(archive).map_err(io)
+    })
+}
+
+/// Fetches whisper.cpp if it is missing.
+pub(crate) fn set_up_whisper_cpp() -> Result<(), Error> {
+    let (name, platform_name, version) = WHISPER_CPP;
+    let folder = root().join("target/speech/npm");
+    let manifest = std::fs::read_to_string(folder.join("node_modules").join(name).join("package.json"));
+    if manifest.unwrap_or_default().contains(&format!("\"version\": \"{version}\"")) {
+        return Ok(());
+    }
+    set_up_npm()?;
+    let platform = output(command("node", ["-p", "`${process.platform}-${process.arch}`"])).unwrap_or_default();
+    step(&format!("fetching {name} {version} (3 MB, once)"), || {
+        let io = |error: std::io::Error| Error::new(format!("{name}: {error}"), "free some disk space");
+        std::fs::create_dir_all(&folder).map_err(io)?;
+        // Otherwise npm fetches the variants for graphics cards, too.
+        let mut install = command("npm", ["install", "--omit=optional", "--ignore-scripts", "--no-save", "--silent"]);
+        install.args([format!("{name}@{version}"), format!("{platform_name}-{platform}@{version}")]);
+        install.arg("--prefix").arg(&folder);
+        run(install, "check the network and that `npm install` works")
     })
 }
 

@@ -10,18 +10,18 @@ use sha2::{Digest as _, Sha256};
 use crate::shell::{Error, command, exists, remove_folder, root, run};
 
 /// A package, pinned to a version.
-pub(crate) struct Package {
+pub(crate) struct Package<'a> {
     /// `name==version`.
-    pub(crate) requirement: &'static str,
+    pub(crate) requirement: &'a str,
     /// Folder in `target/` to extract it to.
-    pub(crate) folder: &'static str,
+    pub(crate) folder: &'a str,
 }
 
-impl Package {
+impl Package<'_> {
     /// Downloads and extracts the package, and returns the folder.
     pub(crate) fn extract(&self) -> Result<PathBuf, Error> {
         let python = python()?;
-        let folder = root().join("target").join(self.folder);
+        let folder = self.path();
         let io = |error: std::io::Error| {
             Error::new(format!("could not store {}: {error}", self.requirement), "free some disk space")
         };
@@ -42,7 +42,7 @@ impl Package {
 
     /// Installs the package and what it depends on in its folder, for `PYTHONPATH`.
     pub(crate) fn install(&self) -> Result<(), Error> {
-        let folder = root().join("target").join(self.folder);
+        let folder = self.path();
         // Otherwise files of another version would stay.
         remove_folder(&folder)?;
         let target = folder.display().to_string();
@@ -52,13 +52,22 @@ impl Package {
 
     /// Whether this version is installed in its folder.
     pub(crate) fn is_installed(&self) -> bool {
-        let about = format!("{}.dist-info", self.requirement.replace("==", "-"));
-        root().join("target").join(self.folder).join(about).exists()
+        self.path().join(self.about()).exists()
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> PathBuf {
+        root().join("target").join(self.folder)
+    }
+
+    /// The name of the folder in which pip describes the package: a hyphen separates only the version.
+    fn about(&self) -> String {
+        format!("{}.dist-info", self.requirement.replace('-', "_").replace("==", "-"))
     }
 }
 
 /// The name of the Python interpreter.
-fn python() -> Result<&'static str, Error> {
+pub(crate) fn python() -> Result<&'static str, Error> {
     let python = ["python3", "python"].into_iter().find(|python| exists(python));
     python.ok_or_else(|| Error::new("Python is not installed", "install Python 3 with pip"))
 }
@@ -86,4 +95,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Package;
+
+    #[test]
+    fn installed_packages_are_found_by_pips_name_for_them() {
+        let about = |requirement| Package { requirement, folder: "" }.about();
+        assert_eq!(about("openai==3.57.0"), "openai-3.57.0.dist-info");
+        assert_eq!(about("faster-whisper==1.2.1"), "faster_whisper-1.2.1.dist-info");
+    }
 }

@@ -1,7 +1,8 @@
 //! Tables in `docs/` that are generated from test results.
 //!
 //! Tests record rows of a table in `target/table-rows`, in a folder for each step (`tests/src/notes.rs`). `cargo xtask test` compares them with the
-//! table, so that it claims nothing that no test covers, and leaves out nothing that one does.
+//! table, so that it claims nothing that no test covers, and leaves out nothing that one does. What takes too long for
+//! tests, a command records in the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -81,6 +82,14 @@ const PUBLISHED_MODELS: Table = Table {
     keys: 3,
     min_rows: 9,
 };
+/// Written by `cargo xtask compare-model`.
+const GREEDY: Table = Table {
+    name: "greedy",
+    page: "docs/models.md",
+    columns: &["model", "prompt", "tokens", "equal to llama.cpp's", "first difference"],
+    keys: 2,
+    min_rows: 10,
+};
 const FORMATS: Table = Table {
     name: "formats",
     page: "docs/models.md",
@@ -118,13 +127,14 @@ const TOOL_CALLS: Table = Table {
     min_rows: 12,
 };
 
-const ALL: [Table; 10] = [
+const ALL: [Table; 11] = [
     FAILURE_MODES,
     FAMILIES,
     ENCODERS,
     PROJECTORS,
     HEARING,
     PUBLISHED_MODELS,
+    GREEDY,
     FORMATS,
     TOKENIZERS,
     TEMPLATES,
@@ -137,6 +147,11 @@ type Rows = BTreeMap<Vec<String>, Vec<BTreeSet<String>>>;
 /// Where tests record rows.
 fn folder() -> PathBuf {
     root().join("target/table-rows")
+}
+
+/// The rows that `cargo xtask compare-model` records.
+pub(crate) fn recorded_greedy() -> PathBuf {
+    GREEDY.recorded()
 }
 
 /// The environment variable that names the step whose tests record rows.
@@ -190,10 +205,16 @@ impl Table {
             .map_err(|error| Error::new(format!("{}: {error}", self.page), "restore it"))
     }
 
-    /// The rows from the last run of the tests. Fails if any are missing.
+    /// Rows that a command records, if one does.
+    fn recorded(&self) -> PathBuf {
+        root().join("worker/engine/tests/fixtures").join(self.name).with_extension("tsv")
+    }
+
+    /// The rows from the last run of the tests, and those that a command has recorded. Fails if any are missing.
     fn complete_rows(&self) -> Result<Rows, Error> {
         let error = |error| Error::new(format!("{}: {error}", folder().display()), "run `cargo xtask test`");
-        let mut notes = String::new();
+        // Most tables have none.
+        let mut notes = std::fs::read_to_string(self.recorded()).unwrap_or_default();
         for step in std::fs::read_dir(folder()).map_err(error)? {
             let path = step.map_err(error)?.path().join(self.name).with_extension("tsv");
             // Not every step records rows of every table.
@@ -201,7 +222,10 @@ impl Table {
         }
         let rows = self.parse(&notes);
         match self.missing(&rows) {
-            Some(missing) => Err(Error::new(format!("{}: {missing}", self.name), "find out which test did not run")),
+            Some(missing) => {
+                let hint = "find out which test, or which command that records rows, did not run";
+                Err(Error::new(format!("{}: {missing}", self.name), hint))
+            }
             None => Ok(rows),
         }
     }

@@ -13,6 +13,7 @@ use crate::passed::{self, Step};
 use crate::program::{self, Build, PACKAGES};
 use crate::shell::{self, Error, root, step};
 use crate::site;
+use crate::speech;
 use crate::tables;
 use crate::templates;
 use crate::toolchain::Toolchain;
@@ -41,7 +42,7 @@ const PAGE: Step = Step {
 const MODULES: Step = Step {
     title: "the ES module in Node, and its type declarations",
     name: "modules",
-    depends_on: |file| ["web/", "tests/npm/"].iter().any(|folder| file.starts_with(folder)),
+    depends_on: |file| ["web/", "tests/npm/", "worker/engine/"].iter().any(|folder| file.starts_with(folder)),
 };
 const END_TO_END: Step = Step { title: "end-to-end tests", name: "end-to-end", depends_on: |_| true };
 const FRAME_TIMES: Step = Step {
@@ -146,12 +147,24 @@ pub(crate) fn soak(arguments: &[String]) -> Result<(), Error> {
     shell::run(soak, "see the message above")
 }
 
-/// `cargo xtask bench`: native, or in the browser with `--browser` or `--peer wllama`; of models that see with `--pictures`.
+/// `cargo xtask bench`: native, or in the browser with `--browser` or `--peer wllama`; of models that see with `--pictures`,
+/// and that hear with `--speech`.
 pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
-    let sees = has("--pictures");
+    let (sees, hears) = (has("--pictures"), has("--speech"));
+    if hears {
+        speech::set_up()?;
+    }
+    let choose = |[writes, seeing, hearing]: [&'static str; 3]| match (sees, hears) {
+        (true, _) => seeing,
+        (_, true) => hearing,
+        _ => writes,
+    };
     if !has("--browser") && !has("wllama") {
-        return model::example(if sees { "vision_bench" } else { "bench" }, arguments);
+        if has("whisper.cpp") {
+            npm::set_up_whisper_cpp()?;
+        }
+        return model::example(choose(["bench", "vision_bench", "speech_bench"]), arguments);
     }
     let toolchain = site::set_up()?;
     let browsers = browser::set_up()?;
@@ -161,7 +174,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Error> {
     if build == Build::Release {
         site::build_with(&toolchain, build)?;
     }
-    let name = if sees { "browser_vision_bench" } else { "browser_bench" };
+    let name = choose(["browser_bench", "browser_vision_bench", "browser_speech_bench"]);
     let mut bench = browsers.set_env(program::example(&toolchain, build, name)?);
     bench.env("PARLANCE_SITE", root().join(build.site_dir()));
     bench.args(arguments);

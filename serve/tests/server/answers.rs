@@ -101,6 +101,20 @@ fn bodies() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
+fn a_draft_model_answers_as_the_model_alone() {
+    let (alone, drafting) = (Server::start_tiny(&[]), Server::start_drafting());
+    let body = json!({ "model": TINY, "messages": question(), "temperature": 0, "max_tokens": 20 });
+    let [plain, drafted] = [&alone, &drafting].map(|server| server.post("/v1/chat/completions", &body).json());
+    assert_eq!(plain["choices"], drafted["choices"]);
+    let accepted = |response: &Value| {
+        response["usage"]["completion_tokens_details"]["accepted_prediction_tokens"].as_u64().unwrap()
+    };
+    assert!(accepted(&plain) == 0 && accepted(&drafted) > 0, "{drafted}");
+    let models = drafting.client.get("/v1/models").json();
+    assert_eq!(models["data"].as_array().unwrap().len(), 1, "the draft model is none of its own: {models}");
+}
+
+#[test]
 fn they_are_equal_whole_or_streamed_and_so_are_errors() {
     let server = Server::start_tiny(&[]);
     check_bodies(&server);

@@ -74,6 +74,12 @@ impl Server {
         Self::start_with(&[], &LISTENING.map(tiny_file))
     }
 
+    /// Starts a server of a tiny chat model that drafts for itself.
+    pub(crate) fn start_drafting() -> Self {
+        LazyLock::force(&TINY_FILES);
+        Self::start_with(&[], &[tiny_file(TINY), "--draft".into(), tiny_file(TINY)])
+    }
+
     /// Starts a server of a tiny chat model and a tiny speech recogniser.
     pub(crate) fn start_hearing() -> Self {
         LazyLock::force(&TINY_FILES);

@@ -30,6 +30,7 @@ const { data: models } = await engine.models.list();
 console.log(deleted, models[0].capabilities?.includes("chat"));
 
 await engine.load("owner/repository/model.gguf", { projector: false });
+await engine.load("owner/repository/model.gguf", { draftModel: "owner/repository/small.gguf" });
 const photo = new File([], "photo.jpg");
 await engine.chat.completions.create({
     messages: [{ role: "user", content: [

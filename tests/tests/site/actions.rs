@@ -14,7 +14,8 @@ const MESSAGES: &str = "document.querySelectorAll('.message').length";
 const STOP: &str = "document.querySelector('[data-testid=stop]')";
 const IS_IN_COMPOSER: &str = "document.activeElement.id === 'message'";
 /// The entries of a chat's menu, all of which [`item_menu`] and [`delete_and_restore`] choose.
-const ENTRIES: [&str; 6] = ["Rename", "Pin", "Move to folder", "Export as Markdown", "Export as JSON", "Delete"];
+const ENTRIES: [&str; 7] =
+    ["Rename", "Pin", "Move to folder", "Tags", "Export as Markdown", "Export as JSON", "Delete"];
 
 /// The buttons of an answer and of a question without other versions, all of which [`long_chat_actions`] presses.
 const ANSWER_BUTTONS: [&str; 4] = ["Copy", "Regenerate", "Read aloud", "Delete"];
@@ -179,6 +180,15 @@ fn item_menu(page: &Page, input: Input, item: &str) {
         leave_field(page, input);
         let is_there = format!("{element}?.querySelector('.conversation') && ({section} === 'Zoo')");
         wait(page, &format!("{is_there} === {}", folder == "Zoo"));
+    }
+    for tags in ["zoo, at night", ""] {
+        choose(page, input, item, "Tags");
+        wait(page, "document.activeElement.matches('.conversation-item input')");
+        page.fill(&format!("{item} input"), tags).unwrap();
+        leave_field(page, input);
+        let shown = format!("[...{element}?.querySelectorAll('.tag') ?? []].map(tag => tag.innerText).join()");
+        let is_there = format!("{element}?.querySelector('.conversation') && {shown}");
+        wait(page, &format!("{is_there} === {:?}", if tags.is_empty() { "" } else { "#zoo,#at-night" }));
     }
     for entry in ["Export as Markdown", "Export as JSON"] {
         page.evaluate("window.saved = undefined").unwrap();

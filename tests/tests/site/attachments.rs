@@ -90,12 +90,15 @@ fn long_files_are_searched_and_their_passages_cited() {
 /// Functions of the page that make documents: a PDF file with a line on each page, and an archive of stored files.
 pub(crate) const DOCUMENTS: &str = r#"void Object.assign(window, {
     textPdf(...lines) {
-        const objects = ["<</Type/Catalog/Pages 2 0 R>>"];
-        const kids = lines.map((_, index) => `${4 + 2 * index} 0 R`).join(" ");
-        objects.push(`<</Type/Pages/Count ${lines.length}/Kids[${kids}]>>`, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>");
-        lines.forEach((line, index) => {
-            const content = `BT /F 9 Tf 9 30 Td (${line}) Tj ET`;
-            objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 50]/Contents ${5 + 2 * index} 0 R/Resources<</Font<</F 3 0 R>>>>>>`);
+        return pdf(lines.map((line) => `BT /F 9 Tf 9 30 Td (${line}) Tj ET`));
+    },
+    // `catalog` and `page` are more entries of the catalog, and of each page.
+    pdf(contents, catalog = "", page = "") {
+        const objects = [`<</Type/Catalog/Pages 2 0 R${catalog}>>`];
+        const kids = contents.map((_, index) => `${4 + 2 * index} 0 R`).join(" ");
+        objects.push(`<</Type/Pages/Count ${contents.length}/Kids[${kids}]>>`, "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>");
+        contents.forEach((content, index) => {
+            objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 500 50]/Contents ${5 + 2 * index} 0 R/Resources<</Font<</F 3 0 R>>>>${page}>>`);
             objects.push(`<</Length ${content.length}>>stream\n${content}\nendstream`);
         });
         let file = "%PDF-1.4\n";
@@ -159,7 +162,8 @@ fn documents_are_attached_and_quoted_by_page() {
     answer(&page).unwrap();
     let asked = "asked.findLast(request => request.type === 'api').body.messages.at(-1).content";
     let sent = page.evaluate(asked).unwrap();
-    for expected in ["File “animals.pdf”", "[page 1]\n\nFoxes hunt at night.", "[page 2]\n\nBees make honey."] {
+    for expected in ["File “animals.pdf”", "[page 1]\n\n```\nFoxes hunt at night.", "[page 2]\n\n```\nBees make honey."]
+    {
         assert!(sent.as_str().unwrap().contains(expected), "{sent}");
     }
     // Of a long one, passages: numbered, and with their pages. A reference in the answer opens its page; what is
@@ -172,7 +176,7 @@ fn documents_are_attached_and_quoted_by_page() {
     ask(&page, "Where did the zeppelin land in Lakehurst?").unwrap();
     assert_eq!(answer(&page).unwrap(), "In größer 😀 Lakehurst [1], so [1], not [99] or a[1].");
     let sent = page.evaluate(asked).unwrap();
-    assert!(sent.as_str().unwrap().contains("From “history.pdf, page 42”:\n\nThe zeppelin landed"), "{sent}");
+    assert!(sent.as_str().unwrap().contains("From “history.pdf, page 42”:\n\n```\nThe zeppelin landed"), "{sent}");
     let number = page
         .evaluate("[...document.querySelectorAll('.sources button')].findIndex(button => button.textContent.includes('page 42')) + 1")
         .unwrap();
@@ -193,9 +197,11 @@ fn documents_are_attached_and_quoted_by_page() {
     ask(&page, "What is it?").unwrap();
     answer(&page).unwrap();
     let sent = page.evaluate(asked).unwrap();
-    for expected in
-        ["[src/main.rs]\n\nfn main() {}", "[README.md]\n\n# Zeppelins", "| name | age |\n| --- | --- |\n| Ada | 36 |"]
-    {
+    for expected in [
+        "[src/main.rs]\n\n```\nfn main() {}",
+        "[README.md]\n\n```\n# Zeppelins",
+        "| name | age |\n| --- | --- |\n| Ada | 36 |",
+    ] {
         assert!(sent.as_str().unwrap().contains(expected), "{sent}");
     }
     // What cannot be read is named.

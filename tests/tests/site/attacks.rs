@@ -20,14 +20,14 @@ struct Attack {
 }
 
 /// Records what attacks would cause.
-const WATCH: &str = "(() => {
+pub(crate) const WATCH: &str = "(() => {
     window.violations = [];
     document.addEventListener('securitypolicyviolation', (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
     for (const name of ['alert', 'confirm', 'prompt', 'open']) window[name] = () => { window.pwned = name; };
 })()";
 
 /// Finds problems in the last answer as it is rendered.
-const PROBLEMS: &str = "(() => {
+pub(crate) const PROBLEMS: &str = "(() => {
     const answer = [...document.querySelectorAll('[data-role=assistant] .markdown')].at(-1);
     const problems = [];
     if (window.pwned !== undefined) problems.push(`a script ran: ${window.pwned}`);

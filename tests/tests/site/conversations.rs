@@ -16,7 +16,7 @@ pub(crate) fn open(session: &Session, server: &Server) -> Page {
 }
 
 /// Reloads the page and installs the mock engine again.
-fn reload(page: &Page) {
+pub(crate) fn reload(page: &Page) {
     // Waits for pending writes, and revokes the consent to load models, so that no real one is loaded.
     page.evaluate("new Promise(done => setTimeout(done, 300))").unwrap();
     page.evaluate("localStorage.removeItem('parlance.agreed')").unwrap();
@@ -43,7 +43,7 @@ fn titles(page: &Page) -> Vec<String> {
 }
 
 /// Clicks the last button with this name within an element.
-fn press(page: &Page, within: &str, name: &str) {
+pub(crate) fn press(page: &Page, within: &str, name: &str) {
     let button = format!(
         "[...document.querySelectorAll({within:?} + ' button')].findLast(button => (button.ariaLabel ?? button.innerText.trim()) === {name:?})"
     );
@@ -56,7 +56,7 @@ pub(crate) fn wait(page: &Page, condition: &str) {
 }
 
 /// Chooses an entry in the menu of the first conversation.
-fn choose(page: &Page, entry: &str) {
+pub(crate) fn choose(page: &Page, entry: &str) {
     page.evaluate("document.querySelector('.conversation-item .menu summary').click()").unwrap();
     press(page, ".conversation-item", entry);
 }

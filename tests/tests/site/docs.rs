@@ -41,7 +41,7 @@ enum Check {
 /// A question to the native server.
 const ASK: &str = "curl --silent --show-error --fail http://127.0.0.1:8080/v1/chat/completions --data '{\"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}], \"max_tokens\": 20}'";
 const QUICK: &str = "--cpu --runs 1 --tokens 4 --prefill 8";
-const COMMANDS: [(&str, Check); 36] = [
+const COMMANDS: [(&str, Check); 41] = [
     ("cargo xtask serve", Check::Serve("127.0.0.1:8080", &[])),
     ("cargo xtask test", Check::Skip("this test is part of it")),
     ("cargo xtask build", Check::Skip("the site that these tests use was built in the same way, by cargo xtask test")),
@@ -75,6 +75,10 @@ const COMMANDS: [(&str, Check); 36] = [
         Check::Run(&[("1,8", "1,2")], "--cpu --runs 1 --tokens 8 --prefill 8 --context 16"),
     ),
     ("cargo xtask bench --cpu --guesses", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
+    (
+        "cargo xtask bench --draft FILE",
+        Check::Run(&[("FILE", MODEL)], "--acceptance 0.8 --runs 1 --tokens 8 --prefill 8 --context 16"),
+    ),
     ("cargo xtask bench --autotune", Check::Run(&[], "--runs 1 --tokens 8 --prefill 8 --context 16")),
     ("cargo xtask bench --browser --hardware", Check::Skip("it needs a graphics card")),
     ("cargo xtask bench --browser --pin", Check::Skip("like the one with wllama")),
@@ -93,6 +97,13 @@ const COMMANDS: [(&str, Check); 36] = [
     ("cargo xtask bench-search", Check::Skip("it computes thousands of embeddings, which takes minutes")),
     ("cargo xtask bench --pictures all", Check::Run(&[("all", "tiny@112x112")], "--cpu --runs 1")),
     ("cargo xtask bench --browser --pictures all", Check::Run(&[("all", "tiny@112x112")], "--runs 1")),
+    ("cargo xtask bench --speech all", Check::Skip("it fetches published weights, and takes minutes")),
+    (
+        "cargo xtask bench --speech all --cpu --threads 2 --peer whisper.cpp",
+        Check::Skip("like the one before, with another engine, too"),
+    ),
+    ("cargo xtask bench --browser --speech all", Check::Skip("like the one before, in Chromium")),
+    ("cargo xtask compare-speech --cpu", Check::Skip("it fetches published weights, and takes minutes")),
     ("cargo test --profile checked -p parlance-engine --lib", Check::Skip("part of cargo xtask test")),
     ("cargo test --profile checked -p parlance-text", Check::Skip("part of cargo xtask test")),
     (

@@ -61,6 +61,15 @@ fn every_page_is_accessible_in_both_themes() {
     wait(&page, "document.querySelector('.dialog[open]')");
     assert_accessible(&page, "model dialog");
     page.click(".dialog [aria-label=Close]").unwrap();
+    page.evaluate("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true }))")
+        .unwrap();
+    wait(&page, "document.querySelector('.dialog[open] .palette')");
+    assert_accessible(&page, "command palette");
+    page.click(".dialog [aria-label=Close]").unwrap();
+    page.click(".sidebar [aria-label='Select chats']").unwrap();
+    wait(&page, "document.querySelector('.conversation-item input')");
+    assert_accessible(&page, "choice of chats");
+    page.click(".sidebar [aria-label='Select chats']").unwrap();
     page.resize(390, 844).unwrap();
     wait(&page, "document.querySelector('.app').dataset.sidebar === 'closed'");
     let overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
@@ -188,7 +197,7 @@ fn keyboard_shortcuts_work() {
         );
         page.evaluate(&script).unwrap();
     };
-    key("k", "ctrlKey: true");
+    key("F", "ctrlKey: true, shiftKey: true");
     wait(&page, "document.activeElement.id === 'search'");
     page.evaluate("document.activeElement.blur()").unwrap();
     key("?", "");
@@ -284,7 +293,8 @@ fn every_page_opens_by_its_url_with_and_without_a_trailing_slash() {
         for name in ["catalogue", "models", "performance", "playground", "projects", "settings", "storage"] {
             let is_right = format!(
                 "document.querySelector('h1') && !document.querySelector('main.notice')
-                && location.href === {site:?} + '{name}?seed=1' && document.querySelector('a[href=settings]').href === {site:?} + 'settings'"
+                && location.href === {site:?} + '{name}?seed=1' && document.querySelector('a[href=settings]').href === {site:?} + 'settings'
+                && document.querySelector('.sidebar').checkVisibility()"
             );
             for slash in ["", "/"] {
                 let address = server.page(&format!("{name}{slash}?seed=1"));

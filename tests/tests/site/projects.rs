@@ -3,6 +3,7 @@
 
 use parlance_tests::chat::{answer, ask};
 use parlance_tests::{Server, Session};
+use serde_json::json;
 
 use crate::attachments::DOCUMENTS;
 use crate::conversations::{open, wait};
@@ -62,6 +63,22 @@ fn chats_of_a_project_quote_its_files() {
     answer(&page).unwrap();
     let messages = page.evaluate(sent).unwrap();
     assert!(messages.as_str().unwrap().contains("The zeppelin landed in Lakehurst."), "{messages}");
+    // A ranker chooses among what was found: here, airships before all else.
+    page.follow("settings").unwrap();
+    page.fill("#ranker", "models/ranker.gguf").unwrap();
+    page.follow("projects").unwrap();
+    page.click("[data-testid=new-project-chat]").unwrap();
+    wait(&page, "document.querySelector('.project-note')");
+    ask(&page, "Who makes honey: bees?").unwrap();
+    answer(&page).unwrap();
+    let ranked =
+        page.evaluate("asked.filter(request => request.endpoint === 'rerank').map(request => request.body)").unwrap();
+    assert_eq!((ranked.as_array().unwrap().len(), &ranked[0]["query"]), (1, &json!("Who makes honey: bees?")));
+    assert!(ranked[0]["documents"].as_array().unwrap().contains(&json!("Bees make honey.")), "{ranked}");
+    let messages = page.evaluate(sent).unwrap();
+    for expected in ["[1] From “log.pdf, page 2”", "[2] From “", "Bees make honey."] {
+        assert!(messages.as_str().unwrap().contains(expected), "{messages}");
+    }
     // A file that is deleted is not found any more, and a project goes with its files.
     page.follow("projects").unwrap();
     wait(&page, "document.querySelectorAll('.project-files li').length === 2");

@@ -215,7 +215,11 @@ impl Answer {
             // Natively, nothing waits between batches, so `unless_stopped` would notice only at the end.
             !control.is_stopped() && !others()
         };
-        let done = unless_stopped(control, model.prefill(prompt, report)).await;
+        let done = if self.needs_steps() {
+            unless_stopped(control, model.prefill(prompt, report)).await
+        } else {
+            unless_stopped(control, model.prefill_with_draft(prompt, report)).await
+        };
         self.note_prefill(start);
         match done {
             Some(Err(EngineError::Interrupted)) if !control.is_stopped() => Ok(Flow::Yield),

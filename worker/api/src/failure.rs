@@ -67,6 +67,7 @@ pub fn engine_failure_kind(error: &EngineError) -> FailureKind {
         | EngineError::UnsupportedFormat { .. }
         | EngineError::WrongKind(_)
         | EngineError::WrongProjector(_)
+        | EngineError::WrongDraft(_)
         | EngineError::Tokenizer(_) => FailureKind::Unsupported,
         EngineError::TooLarge(_) | EngineError::ContextTooLarge { .. } | EngineError::OutOfMemory(_) => {
             FailureKind::TooLarge
@@ -107,6 +108,7 @@ pub fn engine_failure_reason(error: &EngineError) -> Reason {
         }
         EngineError::WrongKind(_) => Reason::CannotChat,
         EngineError::WrongProjector(detail) => Reason::WrongProjector { name: "mmproj".to_owned(), detail },
+        EngineError::WrongDraft(detail) => Reason::WrongDraft { detail },
         EngineError::ContextOverflow { prompt_tokens, context_tokens } => {
             Reason::ContextFull { prompt_tokens: prompt_tokens as u32, context_tokens: context_tokens as u32 }
         }

@@ -16,14 +16,42 @@ pub struct LoadSpec<F> {
     pub projector: Option<String>,
     /// Its context length in tokens; the engine's choice if absent.
     pub context_tokens: Option<u32>,
+    /// What is loaded to draft its answers.
+    pub draft: Option<DraftSpec<F>>,
+}
+
+/// A model that drafts for another. `F` is a file of the user's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DraftSpec<F> {
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// The file of [`ModelSource::File`].
+    pub files: Vec<F>,
 }
 
 impl<F> LoadSpec<F> {
+    /// The same with a draft model. Its file is taken from those of the model, by its name.
+    #[must_use]
+    pub fn with_draft(mut self, source: Option<ModelSource>, name_of: impl Fn(&F) -> String) -> Self {
+        self.draft = source.map(|source| {
+            let files = match &source {
+                ModelSource::Url { .. } => Vec::new(),
+                ModelSource::File { name } => self.files.extract_if(.., |file| name_of(file) == *name).collect(),
+            };
+            DraftSpec { source, files }
+        });
+        self
+    }
+
     /// Whether both come from the same address. Files of the user's have none, and may have changed.
     fn has_same_address(&self, other: &Self) -> bool {
-        matches!(self.source, ModelSource::Url { .. })
+        let is_url = |source: &ModelSource| matches!(source, ModelSource::Url { .. });
+        let draft = |spec: &Self| spec.draft.as_ref().map(|draft| draft.source.clone());
+        is_url(&self.source)
             && self.source == other.source
             && self.projector == other.projector
+            && draft(self) == draft(other)
+            && draft(self).is_none_or(|source| is_url(&source))
     }
 }
 
@@ -34,11 +62,13 @@ pub struct ComputeOptions {
     pub device: DeviceChoice,
     /// The format of the KV cache.
     pub kv_cache: KvCache,
+    /// How many answers it computes together at most.
+    pub parallel: Option<u32>,
 }
 
 impl From<Settings> for ComputeOptions {
-    fn from(Settings { device, kv_cache, .. }: Settings) -> Self {
-        Self { device, kv_cache }
+    fn from(Settings { device, kv_cache, parallel, .. }: Settings) -> Self {
+        Self { device, kv_cache, parallel }
     }
 }
 
@@ -243,7 +273,7 @@ mod tests {
 
     fn spec(name: &str) -> LoadSpec<&'static str> {
         let source = ModelSource::Url { url: name.to_owned() };
-        LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None }
+        LoadSpec { source, files: Vec::new(), projector: None, context_tokens: None, draft: None }
     }
 
     fn info(name: &str) -> ModelInfo {
@@ -328,6 +358,24 @@ mod tests {
         let mut models = Models::default();
         models.add(Resident { spec: file.clone(), ..resident("chat", 0, &Rc::new(())) }, None);
         assert!(models.already_loaded(&file, options, false).is_none(), "the file may have changed");
+    }
+
+    #[test]
+    fn a_draft_model_is_part_of_what_is_loaded() {
+        let options = ComputeOptions::default();
+        let url = |name: &str| ModelSource::Url { url: name.to_owned() };
+        let file = ModelSource::File { name: "small".to_owned() };
+        let with = |draft: Option<&ModelSource>| {
+            let files = vec!["large", "small"];
+            LoadSpec { files, ..spec("chat") }.with_draft(draft.cloned(), |file| (*file).to_owned())
+        };
+        let drafted = with(Some(&file));
+        assert_eq!((drafted.files, drafted.draft.map(|draft| draft.files)), (vec!["large"], Some(vec!["small"])));
+        let mut models = Models::default();
+        models.add(Resident { spec: with(Some(&url("small"))), ..resident("chat", 0, &Rc::new(())) }, None);
+        let is_loaded = |draft: Option<&ModelSource>| models.already_loaded(&with(draft), options, false).is_some();
+        assert!(is_loaded(Some(&url("small"))));
+        assert!(!is_loaded(None) && !is_loaded(Some(&url("other"))) && !is_loaded(Some(&file)));
     }
 
     #[test]

@@ -77,6 +77,7 @@ mod tests {
             id: 1,
             source: source.clone(),
             projector: None,
+            draft_model: None,
             context_tokens: None,
             beside: false,
             unless_loaded: false,
@@ -92,7 +93,7 @@ mod tests {
             assert_eq!(route(&api(endpoint)), Route::Queue);
         }
         let fetch = Request::Fetch { id: 1, source: source.clone(), projector: None };
-        let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None };
+        let inspect = Request::Inspect { id: 1, source, projector: None, draft_model: None, context_tokens: None };
         let delete = Request::Delete { id: 1, url: String::new() };
         let cancel = api(Endpoint::CancelResponse);
         let models = [Endpoint::Models, Endpoint::RetrieveModel].map(api);

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod files;
+mod injections;
 
 use std::io::Cursor;
 
-use files::{archive, docx, encrypted_archive, ods, pdf, xlsx};
+use files::{archive, docx, encrypted_archive, ods, pdf, pdf_with, xlsx};
 use parlance_documents::{Document, DocumentError, SectionKind, read};
 use parlance_protocol::documents::LimitUnit;
 
@@ -290,6 +291,28 @@ fn deep_nesting_of_pages_is_flat_text() {
     assert_eq!(document(page.into_bytes(), "a.html").unwrap().sections[0].text, "Deep.");
     let tables = "<table><tr><td>".repeat(20_000) + "Cell.";
     assert!(document(tables.into_bytes(), "a.html").unwrap().sections[0].text.contains("Cell."));
+}
+
+#[test]
+fn scripts_and_programs_of_pdf_files_are_nothing() {
+    let script = "<</S/JavaScript/JS(app.launchURL\\('https://evil.example'\\);)>>";
+    let catalog = format!("/OpenAction{script}/Names<</JavaScript<</Names[(a){script}]>>>>/AA<</WC{script}>>");
+    let page = "/AA<</O<</S/Launch/F(calc.exe)>>>>/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(https://evil.example)>>>>]";
+    let file = pdf_with(&["BT /F 12 Tf 10 80 Td (Some text.) Tj ET"], &catalog, page);
+    assert_eq!(sections(file, "a.pdf"), [section(SectionKind::Page, 1, "", "Some text.")]);
+}
+
+#[test]
+fn objects_of_pdf_files_that_contain_themselves_end() {
+    // A tree of pages that is a circle, and one that is deep.
+    let circle = "<</Type/Pages/Kids[2 0 R]/Count 1>>";
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for pages in [circle, deep.as_str()] {
+        let file = format!(
+            "%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n{pages}\nendobj\ntrailer<</Size 3/Root 1 0 R>>\n%%EOF\n"
+        );
+        assert!(document(file.into_bytes(), "a.pdf").is_err());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Benchmarks the engine natively, with medians over several runs:
 //!
 //!     cargo run --release -p parlance-engine --example bench -- --model FILE [--context 512] [--prefill 512]
-//!         [--callers 1,8] [--cpu [--threads N]] [--guesses] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
+//!         [--callers 1,8] [--cpu [--threads N]] [--guesses] [--draft FILE [--acceptance 0.8]] [--q8-cache] [--autotune] [--tune NAME=VALUE,...] [--peer llama.cpp]
 //!         [--json]
 //!
 //! `cargo xtask bench` runs this program. Each result is `{case, model, metric, value, unit, adapter, features}`.
@@ -9,12 +9,16 @@
 //! - `--callers` adds the rates of so many answers at once, in all.
 //! - `--guesses` adds answers with speculative decoding whose text was predicted, entirely and except for one token in
 //!   eight.
+//! - `--draft` adds answers with this draft model, and `--acceptance` ones in which each of its tokens is right with these
+//!   likelihoods: models without training have no drafts worth measuring.
 //! - `--autotune` first autotunes the layout of kernels, as the app does when it loads a model for the first time.
 //! - `--tune` sets the layout (`measuring/tuned.rs` lists the names).
 //! - `--peer llama.cpp` then runs the same workloads with llama.cpp's `llama-bench`.
 
 #[path = "measuring/callers.rs"]
 mod callers;
+#[path = "measuring/drafts.rs"]
+mod drafts;
 #[path = "measuring/llama_bench.rs"]
 mod llama_bench;
 mod measuring;
@@ -50,6 +54,9 @@ struct Arguments {
     /// CPU threads; zero means the GPU.
     threads: usize,
     has_drafts: bool,
+    draft: Option<PathBuf>,
+    /// Likelihoods of draft tokens.
+    acceptances: Vec<f64>,
     autotune: bool,
     has_peer: bool,
     is_json: bool,
@@ -102,6 +109,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
         baseline: false,
         threads: 0,
         has_drafts: false,
+        draft: None,
+        acceptances: Vec::new(),
         autotune: false,
         has_peer: false,
         is_json: false,
@@ -125,6 +134,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Box<dyn E
                     "--context" => parsed.contexts = numbers(&value)?,
                     "--prefill" => parsed.prefills = numbers(&value)?,
                     "--callers" => parsed.callers = numbers(&value)?,
+                    "--draft" => parsed.draft = Some(value.into()),
+                    "--acceptance" => {
+                        parsed.acceptances = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                    }
                     "--threads" => parsed.threads = value.parse()?,
                     "--runs" => parsed.runs = value.parse()?,
                     "--tokens" => parsed.tokens = value.parse()?,
@@ -171,6 +184,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     };
     let (mut model, len_bytes) = load(device, &arguments.model, options).await?;
     model.warm_up().await?;
+    drafts::add_draft(&mut model, arguments.draft.as_deref()).await?;
     let seconds = start.elapsed().as_secs_f64();
     add("load".to_owned(), "time", seconds, "s");
     add("load".to_owned(), "rate", len_bytes as f64 / seconds / 1e9, "GB/s");
@@ -204,6 +218,16 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
                 _ => callers::rate(&mut model, callers, *context, tokens).await,
             });
             add(format!("decode at {context}, {callers} callers"), "rate", rate.await?, "tokens/s");
+        }
+        if arguments.draft.is_some() {
+            let tokens = arguments.tokens;
+            let rate = median(arguments.runs, async || drafts::rate(&mut model, *context, tokens).await).await?;
+            add(format!("decode at {context}, drafted"), "rate", rate, "tokens/s");
+            for acceptance in &arguments.acceptances {
+                drafts::feign(&mut model, *context, tokens, *acceptance).await?;
+                let rate = median(arguments.runs, async || drafts::rate(&mut model, *context, tokens).await).await?;
+                add(format!("decode at {context}, acceptance {acceptance}"), "rate", rate, "tokens/s");
+            }
         }
         if arguments.has_drafts {
             for (what, unexpected) in [("expected", usize::MAX), ("one token in eight unexpected", 8)] {

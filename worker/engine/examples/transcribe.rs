@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! cargo run --release -p parlance-engine --example transcribe -- --model FILE [--language CODE] [--translate] \
-//!     [--temperature 0] [--json] [--baseline | --cpu] RECORDING.wav ...
+//!     [--temperature 0] [--json] [--spectrograms FOLDER] [--baseline | --cpu] RECORDING.wav ...
 //! ```
 //!
 //! Recordings are WAV with 16,000 samples of 16 bits per second, one channel. `--json` prints an object per recording.
-//! With `--temperature`, only that one is tried.
+//! With `--temperature`, only that one is tried. `--spectrograms` writes what the model hears of `NAME.wav` into
+//! `FOLDER/NAME.f32`: `[frames][mels]`, little-endian.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use parlance_engine::EngineError;
@@ -28,6 +30,8 @@ struct Arguments {
     model: String,
     recordings: Vec<String>,
     options: TranscriptionOptions,
+    /// The folder for spectrograms.
+    spectrograms: Option<PathBuf>,
     json: bool,
     baseline: bool,
     cpu: bool,
@@ -43,6 +47,7 @@ impl Arguments {
                 "--model" => arguments.model = value()?,
                 "--language" => arguments.options.language = Some(value()?),
                 "--temperature" => arguments.options.temperatures = vec![value()?.parse()?],
+                "--spectrograms" => arguments.spectrograms = Some(value()?.into()),
                 "--translate" => arguments.options.translate = true,
                 "--json" => arguments.json = true,
                 "--baseline" => arguments.baseline = true,
@@ -117,6 +122,14 @@ fn samples(path: &str) -> Result<Vec<f32>, Box<dyn Error>> {
 /// Transcribes a recording and prints what is said.
 async fn run(arguments: &Arguments, transcriber: &mut Transcriber, path: &str) -> Result<(), Box<dyn Error>> {
     let samples = samples(path)?;
+    if let Some(folder) = &arguments.spectrograms {
+        let values = transcriber.spectrogram(&samples);
+        let name = Path::new(path).with_extension("f32");
+        std::fs::write(
+            folder.join(name.file_name().unwrap_or_default()),
+            values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),
+        )?;
+    }
     let start = Instant::now();
     let (mut language, mut segments) = ("", Vec::new());
     transcriber

@@ -90,6 +90,9 @@ pub enum EngineError {
     /// The projector belongs to another model, or is none.
     #[error("this projector does not belong to the model: {0}")]
     WrongProjector(String),
+    /// The draft model has another vocabulary, or is no generative model.
+    #[error("this model cannot draft for the other: {0}")]
+    WrongDraft(String),
     /// The prompt is longer than the context.
     #[error(
         "the prompt has {prompt_tokens} tokens, but the context holds {context_tokens}; shorten it or start a new chat"

@@ -107,6 +107,8 @@ pub enum Reason {
     HearsNothing { model: String },
     /// The projector cannot be used with the model.
     WrongProjector { name: String, detail: String },
+    /// The draft model cannot be used with the model.
+    WrongDraft { detail: String },
     /// The model is a chat model, but an embedding model is needed.
     OnlyChats,
     /// The model is another one, but a speech recogniser is needed.

@@ -3,7 +3,7 @@
 //! Clients send [`Request`]s to the engine's worker, which answers with [`Event`]s. Both are plain data with a JSON form
 //! (`{"type": "api", ...}`), so JavaScript can use the protocol, too. Requests to models are those of the `OpenAI` API, see
 //! [`openai`]. The messages of the library worker are in [`library`], those of the worker that reads documents in
-//! [`documents`], and those of the worker that draws pages of PDF files in [`scans`].
+//! [`documents`], and those of the worker that draws pages of PDF files in [`scans`]. [`quoting`] says how files are put into prompts.
 
 mod abilities;
 pub mod documents;
@@ -11,6 +11,7 @@ mod failure;
 pub mod library;
 mod models;
 pub mod openai;
+pub mod quoting;
 pub mod scans;
 mod source;
 mod warning;
@@ -43,6 +44,10 @@ pub enum Request {
         /// used; an empty string loads none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         projector: Option<String>,
+        /// A smaller model with the same vocabulary that drafts the answers of this one, so that they come faster. Its file, if it is one of
+        /// the user's, is sent with those of the model and found by its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft_model: Option<ModelSource>,
         /// Context length in tokens, for prompt and answer together; chosen by the worker if absent.
         context_tokens: Option<u32>,
         /// Keep the loaded models, instead of unloading them first.
@@ -61,6 +66,9 @@ pub enum Request {
         /// As in [`Request::Load`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         projector: Option<String>,
+        /// As in [`Request::Load`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        draft_model: Option<ModelSource>,
         /// Context length in tokens to plan for; chosen by the worker if absent.
         context_tokens: Option<u32>,
     },
@@ -163,6 +171,10 @@ impl Request {
     /// The request with Hugging Face paths replaced by their URLs, so that a model has the same name everywhere.
     #[must_use]
     pub fn resolved(mut self) -> Self {
+        if let Self::Load { draft_model: Some(draft), .. } | Self::Inspect { draft_model: Some(draft), .. } = &mut self
+        {
+            *draft = draft.clone().resolved();
+        }
         match &mut self {
             Self::Load { source, projector, .. }
             | Self::Inspect { source, projector, .. }
@@ -257,6 +269,8 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// The format of their KV cache.
     pub kv_cache: KvCache,
+    /// How many answers a model computes together at most, up to 16, each with a context of its own; 4 if absent.
+    pub parallel: Option<u32>,
 }
 
 /// The key of the request in a message to the worker.
@@ -417,8 +431,15 @@ mod tests {
             r#"{"type":"failed","id":1,"failure":{"kind":"no_web_gpu","reason":{"code":"other"},"message":"m","suggested_context_tokens":null,"status":503,"error":{"message":"m","type":"server_error","param":null,"code":null}}}"#
         );
         let source = ModelSource::Url { url: "https://example.org/m.gguf".to_owned() };
-        let load =
-            Request::Load { id: 1, source, projector: None, context_tokens: None, beside: false, unless_loaded: false };
+        let load = Request::Load {
+            id: 1,
+            source,
+            projector: None,
+            draft_model: None,
+            context_tokens: None,
+            beside: false,
+            unless_loaded: false,
+        };
         assert_eq!(
             serde_json::to_string(&load)?,
             r#"{"type":"load","id":1,"source":{"kind":"url","url":"https://example.org/m.gguf"},"context_tokens":null,"beside":false,"unless_loaded":false}"#
@@ -446,9 +467,16 @@ mod tests {
         let source = ModelSource::Url { url };
         let fetch =
             Request::Fetch { id: 1, source: source.clone(), projector: Some("a/b/c.gguf".to_owned()) }.resolved();
-        let inspect = Request::Inspect { id: 1, source, projector: None, context_tokens: None }.resolved();
+        let inspect = |source: &ModelSource| Request::Inspect {
+            id: 1,
+            source: source.clone(),
+            projector: None,
+            draft_model: Some(source.clone()),
+            context_tokens: None,
+        };
+        let inspected = inspect(&source).resolved();
         let source = ModelSource::Url { url: address.clone() };
         assert_eq!(fetch, Request::Fetch { id: 1, source: source.clone(), projector: Some(address) });
-        assert_eq!(inspect, Request::Inspect { id: 1, source, projector: None, context_tokens: None });
+        assert_eq!(inspected, inspect(&source));
     }
 }

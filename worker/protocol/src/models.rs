@@ -146,6 +146,9 @@ pub struct ModelDescription {
     /// The file of the projector with which it sees images or hears recordings, if there is one. All sizes include it.
     #[serde(default)]
     pub projector: Option<String>,
+    /// The file of its draft model, if it was requested. All sizes include it.
+    #[serde(default)]
+    pub draft_model: Option<String>,
     /// What the user should know, for example that the chat template is replaced, in English.
     pub warning: Option<String>,
     /// The same, one by one.

@@ -318,3 +318,15 @@ fn reasoning_is_separated() {
     }
     assert_eq!(opened_reasoning("<think></think>"), None);
 }
+
+#[test]
+fn repeated_injections_are_no_calls_without_tools() {
+    let injections = include_str!("../../../../tests/fixtures/injections.json");
+    let injections: Vec<serde_json::Value> = serde_json::from_str(injections).expect("valid JSON");
+    assert_eq!(injections.len(), 60);
+    for injection in &injections {
+        let says = injection["says"].as_str().expect("a text");
+        let output = parse(OutputParser::new(None, None, Vec::new()), [says]);
+        assert_eq!((output.content.as_str(), output.calls), (says, Vec::new()), "{}", injection["name"]);
+    }
+}

@@ -8,7 +8,7 @@ use crate::common::{
     Listener, chat, codec, content, load_onto, meta, model, stream, streamed_content, try_chat, with_fields,
 };
 use parlance_api::{Job, LogitProcessor, Processors};
-use parlance_engine::runtime::{Device, Gpu, GpuOptions};
+use parlance_engine::runtime::{Cpu, Device, Gpu, GpuOptions};
 use pollster::block_on;
 use serde_json::{Value, json};
 
@@ -146,6 +146,30 @@ fn drafts_are_verified_and_counted_and_do_not_change_the_answer() {
         let error = try_chat(&mut model, &body(json!({ "prediction": prediction }))).unwrap_err();
         assert_eq!(error.param(), Some(param), "{error}");
     }
+}
+
+#[test]
+fn a_draft_model_changes_nothing_but_the_usage() {
+    let load = || load_onto(Cpu::blocking().into());
+    let mut model = load();
+    let drafts = |response: &Value| {
+        let details = &response["usage"]["completion_tokens_details"];
+        ["accepted_prediction_tokens", "rejected_prediction_tokens"].map(|name| details[name].as_u64().unwrap())
+    };
+    let requests = [json!({}), json!({ "temperature": 0.8, "seed": 3, "max_tokens": 24 })];
+    let plain = requests.clone().map(|fields| chat(&mut model, &body(fields)));
+    model.reset();
+    // It is always right.
+    model.set_draft(load()).unwrap();
+    for (fields, plain) in requests.into_iter().zip(&plain) {
+        let drafted = chat(&mut model, &body(fields));
+        assert_eq!(content(&drafted), content(plain));
+        assert_eq!(drafts(plain), [0, 0]);
+        assert!(drafts(&drafted)[0] > 0, "{drafted}");
+    }
+    // The host takes part in each token.
+    let stepwise = chat(&mut model, &body(json!({ "logprobs": true })));
+    assert_eq!((content(&stepwise), drafts(&stepwise)), (content(&plain[0]), [0, 0]));
 }
 
 #[test]

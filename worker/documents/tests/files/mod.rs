@@ -71,11 +71,16 @@ pub(crate) fn ods(rows: &str) -> Vec<u8> {
 
 /// A file of pages of 200 by 100 points with these contents. `/F` is a font, and `/I` an image.
 pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
+    pdf_with(pages, "", "")
+}
+
+/// The same with more entries of its catalog, and of each page.
+pub(crate) fn pdf_with(pages: &[&str], catalog: &str, page: &str) -> Vec<u8> {
     let stream =
         |entries: &str, content: &str| format!("<<{entries}/Length {}>>stream\n{content}\nendstream", content.len());
     let kids: Vec<String> = (0..pages.len()).map(|index| format!("{} 0 R", 5 + 2 * index)).collect();
     let mut objects = vec![
-        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        format!("<</Type/Catalog/Pages 2 0 R{catalog}>>"),
         format!("<</Type/Pages/Kids[{}]/Count {}>>", kids.join(" "), pages.len()),
         stream(
             "/Type/XObject/Subtype/Image/Width 2/Height 1/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/ASCIIHexDecode",
@@ -87,7 +92,7 @@ pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
         let resources = "<</XObject<</I 3 0 R>>/Font<</F 4 0 R>>>>";
         let contents = 6 + 2 * index;
         objects.push(format!(
-            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Resources{resources}/Contents {contents} 0 R>>"
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Resources{resources}/Contents {contents} 0 R{page}>>"
         ));
         objects.push(stream("", content));
     }

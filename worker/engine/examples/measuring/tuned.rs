@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use parlance_engine::kernels::linear::Tiles;
+use parlance_engine::kernels::linear::{LinearTuning, Tiles};
 use parlance_engine::runtime::{Gpu, GpuOptions, Tuning};
 
 /// Choices from `NAME=VALUE,...`.
@@ -31,6 +31,17 @@ fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Er
             tuning.prefill_large.prefetch = value != 0;
             tuning.prefill_narrow.prefetch = value != 0;
         }
+        "several.prefetch" => tuning.several.prefetch = value != 0,
+        "several_narrow.prefetch" => tuning.several_narrow.prefetch = value != 0,
+        "prefill_large.coalesced" => {
+            tuning.prefill_large.coalesced = value != 0;
+            tuning.prefill_narrow.coalesced = value != 0;
+        }
+        "encode_halves" => tuning.encode_halves = value != 0,
+        "encode_large.prefetch" => tuning.encode_large.prefetch = value != 0,
+        "encode_slim.prefetch" => tuning.encode_slim.prefetch = value != 0,
+        "encode_large.coalesced" => tuning.encode_large.coalesced = value != 0,
+        "encode_slim.coalesced" => tuning.encode_slim.coalesced = value != 0,
         "prefill_large.tiles" => {
             tuning.prefill_large.tiles = *[Tiles::None, Tiles::Shared, Tiles::Packed, Tiles::Cooperative]
                 .get(value as usize)
@@ -42,47 +53,52 @@ fn with(mut tuning: Tuning, name: &str, value: u32) -> Result<Tuning, Box<dyn Er
 }
 
 fn number<'t>(tuning: &'t mut Tuning, name: &str) -> Result<&'t mut u32, Box<dyn Error>> {
-    if let Some(field) = name.strip_prefix("decode_integers.") {
-        let layout = tuning.decode_integers.as_mut().ok_or("set decode.integers=1 first")?;
-        return Ok(match field {
-            "workgroup" => &mut layout.workgroup,
-            "lanes" => &mut layout.lanes,
-            "steps" => &mut layout.steps,
-            "pairs" => &mut layout.pairs,
-            _ => return Err(format!("unknown parameter {name}").into()),
-        });
+    if let Some((layout, field)) = name.split_once('.').filter(|(layout, _)| *layout != "attention_splits") {
+        return field_of(layout_of(tuning, layout)?, field);
     }
     Ok(match name {
-        "decode.workgroup" => &mut tuning.decode.workgroup,
-        "decode.lanes" => &mut tuning.decode.lanes,
-        "decode.steps" => &mut tuning.decode.steps,
-        "decode.pairs" => &mut tuning.decode.pairs,
-        "prefill.workgroup" => &mut tuning.prefill.workgroup,
-        "prefill.lanes" => &mut tuning.prefill.lanes,
-        "prefill.pairs" => &mut tuning.prefill.pairs,
-        "prefill.tokens" => &mut tuning.prefill.tokens,
         "prefill_batch" => &mut tuning.prefill_batch,
-        "prefill_narrow.pairs" => &mut tuning.prefill_narrow.pairs,
-        "prefill_narrow.tokens" => &mut tuning.prefill_narrow.tokens,
-        "prefill_narrow.steps" => &mut tuning.prefill_narrow.steps,
-        "prefill_narrow.row_groups" => &mut tuning.prefill_narrow.row_groups,
         "narrow_tokens" => &mut tuning.narrow_tokens,
         "few_tokens" => &mut tuning.few_tokens,
+        "matvec_tokens" => &mut tuning.matvec_tokens,
+        "tiled_weights" => &mut tuning.tiled_weights,
+        "busy_tiles" => &mut tuning.busy_tiles,
         "activation_mib" => &mut tuning.activation_mib,
         "attention_workgroup" => &mut tuning.attention_workgroup,
         "attention_splits.middle" => &mut tuning.attention_splits[1].splits,
         "attention_splits.long" => &mut tuning.attention_splits[2].splits,
         "attention_splits.long_from" => &mut tuning.attention_splits[2].from,
-        "decode_large.workgroup" => &mut tuning.decode_large.workgroup,
-        "decode_large.lanes" => &mut tuning.decode_large.lanes,
-        "decode_large.steps" => &mut tuning.decode_large.steps,
-        "decode_large.pairs" => &mut tuning.decode_large.pairs,
-        "prefill_large.pairs" => &mut tuning.prefill_large.pairs,
-        "prefill_large.tokens" => &mut tuning.prefill_large.tokens,
-        "prefill_large.workgroup" => &mut tuning.prefill_large.workgroup,
-        "prefill_large.steps" => &mut tuning.prefill_large.steps,
         "few_threads" => &mut tuning.few_threads,
         "projected_weights" => &mut tuning.projected_weights,
         _ => return Err(format!("unknown parameter {name}").into()),
+    })
+}
+
+fn layout_of<'t>(tuning: &'t mut Tuning, name: &str) -> Result<&'t mut LinearTuning, Box<dyn Error>> {
+    Ok(match name {
+        "decode" => &mut tuning.decode,
+        "decode_large" => &mut tuning.decode_large,
+        "decode_integers" => tuning.decode_integers.as_mut().ok_or("set decode.integers=1 first")?,
+        "prefill" => &mut tuning.prefill,
+        "prefill_large" => &mut tuning.prefill_large,
+        "prefill_narrow" => &mut tuning.prefill_narrow,
+        "several" => &mut tuning.several,
+        "several_narrow" => &mut tuning.several_narrow,
+        "encode_large" => &mut tuning.encode_large,
+        "encode_slim" => &mut tuning.encode_slim,
+        _ => return Err(format!("unknown layout {name}").into()),
+    })
+}
+
+fn field_of<'t>(layout: &'t mut LinearTuning, name: &str) -> Result<&'t mut u32, Box<dyn Error>> {
+    Ok(match name {
+        "workgroup" => &mut layout.workgroup,
+        "lanes" => &mut layout.lanes,
+        "steps" => &mut layout.steps,
+        "pairs" => &mut layout.pairs,
+        "tokens" => &mut layout.tokens,
+        "row_groups" => &mut layout.row_groups,
+        "unroll" => &mut layout.unroll,
+        _ => return Err(format!("unknown parameter {name} of a layout").into()),
     })
 }

@@ -77,7 +77,7 @@ impl Codebook {
         if self.has_magnitudes() {
             (0..self.len * self.weights / 4).map(|i| word(4 * i / self.weights, 4 * i % self.weights, 64)).collect()
         } else {
-            (0..self.len).map(|index| word(index, 0, 1) | word(index, 4, 1) << 4).collect()
+            (0..self.len).map(|index| word(index, 0, 1) << 3 | word(index, 4, 1) << 5).collect()
         }
     }
 

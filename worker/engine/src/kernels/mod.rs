@@ -4,6 +4,7 @@
 
 pub mod attention;
 mod cache_layout;
+mod chromium_matrices;
 pub mod convolution;
 pub mod delta_net;
 pub mod embed;
@@ -22,6 +23,7 @@ pub mod taps;
 pub mod transcript;
 
 pub use cache_layout::{CacheLayout, MAX_SEQUENCES, TokensOf};
+pub use chromium_matrices::in_chromium;
 pub use grid::{GROUP_UNIT, Grid, grouped_len};
 pub use source::{Access, BoundVariable, Shader, bound_variables, expand};
 

@@ -43,6 +43,9 @@ const FILES: &[(&str, &str)] = &[
     ("formats/block.wgsl", include_str!("formats/block.wgsl")),
     ("formats/codebook.wgsl", include_str!("formats/codebook.wgsl")),
     ("formats/codes.wgsl", include_str!("formats/codes.wgsl")),
+    ("formats/common_scales.wgsl", include_str!("formats/common_scales.wgsl")),
+    ("formats/entries_of_one_word.wgsl", include_str!("formats/entries_of_one_word.wgsl")),
+    ("formats/entries_of_two_words.wgsl", include_str!("formats/entries_of_two_words.wgsl")),
     ("formats/even_signs.wgsl", include_str!("formats/even_signs.wgsl")),
     ("formats/f16.wgsl", include_str!("formats/f16.wgsl")),
     ("formats/f32.wgsl", include_str!("formats/f32.wgsl")),
@@ -82,6 +85,8 @@ const FILES: &[(&str, &str)] = &[
     ("formats/q6_k.wgsl", include_str!("formats/q6_k.wgsl")),
     ("formats/q8_0.wgsl", include_str!("formats/q8_0.wgsl")),
     ("formats/signed_block.wgsl", include_str!("formats/signed_block.wgsl")),
+    ("formats/signed_eights.wgsl", include_str!("formats/signed_eights.wgsl")),
+    ("formats/signed_fours.wgsl", include_str!("formats/signed_fours.wgsl")),
     ("formats/signed_quad.wgsl", include_str!("formats/signed_quad.wgsl")),
     ("formats/signed_scales.wgsl", include_str!("formats/signed_scales.wgsl")),
     ("formats/ternary.wgsl", include_str!("formats/ternary.wgsl")),
@@ -101,6 +106,7 @@ const FILES: &[(&str, &str)] = &[
     ("linear/product_bindings.wgsl", include_str!("linear/product_bindings.wgsl")),
     ("linear/quantise.wgsl", include_str!("linear/quantise.wgsl")),
     ("linear/rounded.wgsl", include_str!("linear/rounded.wgsl")),
+    ("linear/several_tokens.wgsl", include_str!("linear/several_tokens.wgsl")),
     ("linear/tile.wgsl", include_str!("linear/tile.wgsl")),
     ("linear/tiled.wgsl", include_str!("linear/tiled.wgsl")),
     ("linear/tiled_packed.wgsl", include_str!("linear/tiled_packed.wgsl")),
@@ -387,8 +393,8 @@ mod tests {
         let text = expand(&shader);
         assert!(text.starts_with("const ROWS: u32 = 4u;\nconst EPS: f32 = 1e-5f;\n"), "{text}");
         assert!(text.contains("norm_weight: array"));
-        assert!(text.contains("y[at] = v;"));
-        assert!(!text.contains("v += y[at];"));
+        assert!(text.contains("y[at] = pair_results.x;"));
+        assert!(!text.contains("v += before;"));
         assert_eq!(text.matches("struct Block").count(), 1);
         assert!(!text.contains('#'), "no directives are left");
         assert!(!text.contains("enable subgroups"));

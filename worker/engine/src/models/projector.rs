@@ -190,22 +190,36 @@ impl ProjectorConfig {
         self.windows.filter(|windows| !(layer + 1).is_multiple_of(windows.global_interval))
     }
 
-    /// Cosine and sine of each pair's angle for a patch: `[rope_dim / 2]`.
-    pub(crate) fn angles(&self, row: u32, column: u32) -> Vec<[f32; 2]> {
+    /// Cosine and sine of each pair's angle for patches at these columns and rows: `[patches][rope_dim / 2]`; without RoPE
+    /// one that rotates nothing.
+    pub(crate) fn angles(&self, patches: &[[u32; 2]]) -> Vec<[f32; 2]> {
         let Some(rope) = self.rope else { return vec![[1.0, 0.0]] };
         let half = self.heads.head_dim / 4;
-        let exponent = |pair: u32, shift: f64| -(4.0 * f64::from(pair) + shift) / f64::from(self.heads.head_dim);
-        let angle = |position: u32, pair: u32, shift: f64| {
-            let (sin, cos) = (f64::from(position) * f64::from(rope.base()).powf(exponent(pair, shift))).sin_cos();
-            [cos as f32, sin as f32]
+        let end = patches.iter().flatten().max().map_or(0, |last| last + 1);
+        // Those of all positions along an axis: `[positions][half]`.
+        let axis = |shift: f64| -> Vec<[f32; 2]> {
+            let exponent = |pair: u32| -(4.0 * f64::from(pair) + shift) / f64::from(self.heads.head_dim);
+            let speeds: Vec<f64> = (0..half).map(|pair| f64::from(rope.base()).powf(exponent(pair))).collect();
+            let angle = |position: u32, speed: &f64| {
+                let (sin, cos) = (f64::from(position) * speed).sin_cos();
+                [cos as f32, sin as f32]
+            };
+            (0..end).flat_map(|position| speeds.iter().map(move |speed| angle(position, speed))).collect()
         };
-        let (first, second, shift) = match rope {
-            GridRope::Apart => (row, column, 0.0),
-            GridRope::Adjacent => (row, column, 2.0),
-            GridRope::Quarters => (column, row, 0.0),
+        let (first_is_row, shift) = match rope {
+            GridRope::Apart => (true, 0.0),
+            GridRope::Adjacent => (true, 2.0),
+            GridRope::Quarters => (false, 0.0),
         };
-        let firsts = (0..half).map(|pair| angle(first, pair, 0.0));
-        firsts.chain((0..half).map(|pair| angle(second, pair, shift))).collect()
+        let (firsts, seconds, half) = (axis(0.0), axis(shift), half as usize);
+        let mut angles = Vec::with_capacity(patches.len() * 2 * half);
+        for [column, row] in patches {
+            let (first, second) = if first_is_row { (row, column) } else { (column, row) };
+            for (table, position) in [(&firsts, first), (&seconds, second)] {
+                angles.extend_from_slice(&table[*position as usize * half..][..half]);
+            }
+        }
+        angles
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -211,8 +211,9 @@ impl ProjectorPlan {
     /// Size of the activations for this many rows in bytes.
     pub(crate) fn scratch_bytes(&self, config: &ProjectorConfig, rows: u32) -> u64 {
         let patch = config.patch_len().next_multiple_of(32);
-        // Hidden state, its norm, queries, attention's result, keys and values in half of the precision.
-        let mut row = 5 * config.width + self.activated_len() + patch + config.heads.rope_dim;
+        // Hidden state, what is added at first, its norm, queries, attention's result, keys and values in half of the
+        // precision.
+        let mut row = 6 * config.width + self.activated_len() + patch + config.heads.rope_dim;
         if config.normed {
             row += 3 * config.width;
         }

@@ -60,6 +60,20 @@ pub(crate) struct AnswerStart<'a> {
     pub history: Vec<u32>,
 }
 
+/// How a draft starts, in an answer that has begun.
+pub(crate) struct DraftStart<'a> {
+    /// Position of the first of `ids`.
+    pub position: usize,
+    /// Tokens to feed first: what the sequence lacks of the text.
+    pub ids: &'a [u32],
+    /// Number of the answer's step that samples the first token.
+    pub step: usize,
+    /// History entries of tokens that may have changed, by ID, see [`IN_PROMPT`](crate::sampling::IN_PROMPT).
+    pub seen: &'a [(u32, u32)],
+    /// Maximum number of tokens to sample.
+    pub count: usize,
+}
+
 /// How the next token of a sequence is chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Choice<'a> {
@@ -147,6 +161,10 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     /// entry) of each rejected sample, to restore the counts for penalties.
     fn resume(&mut self, accepted: usize, last: u32, seen: &[(u32, u32)]);
 
+    /// Drafts tokens of the answer, for another decoder to verify: feeds the tokens of `start`, and samples at least one
+    /// token after them, each from the one before. The last one is not fed. Nothing may be in flight.
+    async fn draft(&mut self, start: &DraftStart<'_>) -> Result<Vec<u32>>;
+
     /// Starts to compute the logits after the answer's last token, which is at `position`.
     async fn begin_step(&mut self, position: usize) -> Result<()>;
 
@@ -205,16 +223,18 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     }
 }
 
-/// The input of a tower.
+/// The input of a tower. What inputs of the same shape share, a tower may keep.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TowerInput<'a> {
     /// The patches of a picture, as in [`PatchInput::patches`], or the spectrogram of a window of sound, `[frames][mels]`.
     pub(crate) values: &'a [f32],
+    /// Columns and rows of patches, or of positions. Inputs of the same shape differ only in `values`.
+    pub(crate) shape: [u32; 2],
     /// What is added to the rows of the hidden state: `[rows][width]`.
     pub(crate) added: &'a [f32],
     /// RoPE angles: `[rows][rope_dim / 2]`; without RoPE there is one.
     pub(crate) angles: &'a [[f32; 2]],
-    /// See [`PatchInput::windows`].
+    /// See [`PatchGrid::windows`](crate::vision::PatchGrid::windows).
     pub(crate) windows: &'a [[u32; 2]],
     /// Number of embeddings.
     pub(crate) embeddings: u32,
@@ -228,17 +248,42 @@ impl TowerInput<'_> {
 }
 
 impl<'a> From<&'a PatchInput> for TowerInput<'a> {
-    fn from(PatchInput { patches, added, angles, windows, places, .. }: &'a PatchInput) -> Self {
-        Self { values: patches, added, angles, windows, embeddings: places.len() as u32 }
+    fn from(PatchInput { patches, grid }: &'a PatchInput) -> Self {
+        Self {
+            values: patches,
+            shape: grid.size,
+            added: &grid.added,
+            angles: &grid.angles,
+            windows: &grid.windows,
+            embeddings: grid.places.len() as u32,
+        }
+    }
+}
+
+/// What a tower makes of a picture or a window of sound, in the order of its input.
+#[derive(Debug, Default)]
+pub(crate) struct TowerOutput {
+    /// `[embeddings][embedding_len]`
+    pub rows: Vec<f32>,
+    /// What is for the model's first layers: `[embeddings][layers][embedding_len]`, or empty.
+    pub deepstack: Vec<f32>,
+}
+
+impl TowerOutput {
+    /// Puts what is for one of `count` layers in its place: `[embeddings][len]`.
+    pub(super) fn put_layer(&mut self, (layer, count): (usize, usize), values: &[f32], len: usize) {
+        self.deepstack.resize(values.len() * count, 0.0);
+        for (all, own) in self.deepstack.chunks_exact_mut(count * len).zip(values.chunks_exact(len)) {
+            all[layer * len..][..len].copy_from_slice(own);
+        }
     }
 }
 
 /// Computes a projector's tower and projection.
 #[async_trait(?Send)]
 pub(crate) trait Tower: MaybeSend {
-    /// The embeddings of a picture or a window of sound, `[embeddings][embedding_len]` in the order of the input, then
-    /// those for the model's first layers. `on_layer` is called with the number of layers done, at some of them, and
-    /// returns whether to continue.
+    /// What it makes of a picture or a window of sound. `on_layer` is called with the number of layers done, at some of
+    /// them, and returns whether to continue.
     ///
     /// # Errors
     /// [`EngineError::Interrupted`], or whatever the device reported.
@@ -246,7 +291,7 @@ pub(crate) trait Tower: MaybeSend {
         &mut self,
         input: &TowerInput<'_>,
         on_layer: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Vec<Vec<f32>>>;
+    ) -> Result<TowerOutput>;
 
     /// Lets other tasks of this thread run, while the caller computes something itself.
     ///
@@ -272,6 +317,15 @@ pub(crate) trait Tower: MaybeSend {
 
     /// Switches to the plain kernel layout.
     fn make_plain(&mut self) {}
+
+    /// Times kernels on the last input: medians of `runs` runs.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if it is not on a GPU with timestamps, [`EngineError::Prompt`] if there was no input yet, or
+    /// whatever the device reported.
+    async fn profile(&self, _runs: usize) -> Result<Profile> {
+        Err(EngineError::NoGpu("the projector is on the CPU".to_owned()))
+    }
 }
 
 /// Computes the layers of an embedding model.

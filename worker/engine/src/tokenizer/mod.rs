@@ -33,6 +33,10 @@ const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 const BYTE: i64 = 6;
 
+/// Vocabularies of one family differ in up to this many unused tokens at their ends, as in llama.cpp's check of draft
+/// models: Qwen 2.5 has 151,936 tokens when it is small, and 152,064 when it is large.
+const MAX_PADDING: usize = 128;
+
 /// How text without special tokens is tokenized.
 enum Words {
     /// Byte-level BPE (`gpt2`) or `WordPiece` (`bert`), from the `tokenizers` crate.
@@ -241,6 +245,26 @@ impl Tokenizer {
     /// The token that ends a sequence.
     pub fn end_id(&self) -> Option<u32> {
         self.end_id
+    }
+
+    /// Checks that tokens mean the same to a draft model with another tokenizer. One of the vocabularies may be padded.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongDraft`] with the difference.
+    pub fn check_draft(&self, draft: &Self) -> Result<()> {
+        let (own, others) = (self.texts.len(), draft.texts.len());
+        if own.abs_diff(others) > MAX_PADDING {
+            return Err(EngineError::WrongDraft(format!("it has a vocabulary of {others} tokens, not of {own}")));
+        }
+        if let Some(id) = self.texts.iter().zip(&draft.texts).position(|(own, other)| own != other) {
+            let (own, other) = (&self.texts[id], &draft.texts[id]);
+            return Err(EngineError::WrongDraft(format!("in its vocabulary, token {id} is “{other}”, not “{own}”")));
+        }
+        let ends = |tokenizer: &Self| (tokenizer.begin_id, tokenizer.end_id, tokenizer.adds_begin);
+        if ends(self) != ends(draft) {
+            return Err(EngineError::WrongDraft("its texts begin or end with other tokens".to_owned()));
+        }
+        Ok(())
     }
 
     fn encode_pieces(&self, pieces: Vec<Piece<'_>>) -> Result<Vec<u32>> {

@@ -6,7 +6,7 @@ mod patches;
 mod resize;
 
 pub use cut::{Cut, Squares};
-pub use patches::{PatchInput, PatchTables};
+pub use patches::{PatchGrid, PatchInput, PatchTables};
 
 use crate::error::{EngineError, Result};
 

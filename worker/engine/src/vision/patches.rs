@@ -1,6 +1,9 @@
 //! A picture as the input of a tower. Patches that are combined to an embedding follow each other, so that combining
 //! them takes no kernel; so do those of a window.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::resize::taps;
 use super::{Picture, Size};
 use crate::models::{Filter, PatchPositions, PictureConfig, ProjectorConfig};
@@ -35,6 +38,17 @@ impl PatchTables {
 pub struct PatchInput {
     /// Colours of each patch, `[rows][3][patch][patch]`, each row padded with zeros to a multiple of 32.
     pub patches: Vec<f32>,
+    /// What pictures of this size share.
+    pub grid: Arc<PatchGrid>,
+}
+
+/// What a tower needs to know of a picture besides its colours.
+#[derive(Debug, PartialEq)]
+pub struct PatchGrid {
+    /// Columns and rows of patches.
+    pub size: Size,
+    /// Column and row of each patch: `[patches]`.
+    patches: Vec<Size>,
     /// What is added to the patch embeddings: `[rows][width]`.
     pub added: Vec<f32>,
     /// RoPE angles: `[rows][rope_dim / 2]`; without RoPE there is one.
@@ -47,36 +61,42 @@ pub struct PatchInput {
     pub columns: u32,
 }
 
+impl PatchGrid {
+    /// The grid of patches of a picture whose sides are multiples of an embedding's.
+    pub fn new(picture_size: Size, config: &ProjectorConfig, tables: &PatchTables) -> Self {
+        let size = picture_size.map(|side| side / config.patch);
+        let (places, window_ends) = places(size.map(|count| count / config.merge), config);
+        let (merge, columns) = (config.merge, size[0] / config.merge);
+        let patches_of = |place: &u32| {
+            let [left, top] = [place % columns * merge, place / columns * merge];
+            (0..merge * merge).map(move |offset| [left + offset % merge, top + offset / merge])
+        };
+        let patches: Vec<Size> = places.iter().flat_map(patches_of).collect();
+        Self {
+            added: added(&patches, size, config, tables),
+            angles: config.angles(&patches),
+            windows: windows(&window_ends, config.merged_rows()),
+            size,
+            patches,
+            places,
+            columns,
+        }
+    }
+
+    /// Whether pictures of this size have it.
+    pub fn is_for(&self, picture_size: Size, config: &ProjectorConfig) -> bool {
+        self.size == picture_size.map(|side| side / config.patch)
+    }
+}
+
 impl PatchInput {
-    /// The input for a picture whose sides are multiples of an embedding's, as a projector of pictures takes it.
+    /// The input for a picture of the grid's size, as a projector of pictures takes it.
     pub fn new(
         picture: &Picture,
         (config, pictures): (&ProjectorConfig, &PictureConfig),
-        tables: &PatchTables,
+        grid: Arc<PatchGrid>,
     ) -> Self {
-        let [columns, rows] = picture.size().map(|side| side / config.patch);
-        let (places, window_ends) = places([columns, rows].map(|count| count / config.merge), config);
-        let (merge, merged_columns) = (config.merge, columns / config.merge);
-        let patches_of = |place: &u32| {
-            let [left, top] = [place % merged_columns * merge, place / merged_columns * merge];
-            (0..merge * merge).map(move |offset| [left + offset % merge, top + offset / merge])
-        };
-        let grid: Vec<Size> = places.iter().flat_map(patches_of).collect();
-        let mut input = Self {
-            patches: grid.iter().flat_map(|place| patch(picture, *place, (config.patch, pictures))).collect(),
-            added: added(&grid, [columns, rows], config, tables),
-            angles: grid.iter().flat_map(|[column, row]| config.angles(*row, *column)).collect(),
-            windows: windows(&window_ends, config.merged_rows()),
-            places,
-            columns: merged_columns,
-        };
-        if config.rope.is_none() {
-            input.angles.truncate(1);
-        }
-        if config.has_class {
-            input.patches.resize(input.patches.len() + config.patch_len().next_multiple_of(32) as usize, 0.0);
-        }
-        input
+        Self { patches: colours(picture, &grid.patches, (config, pictures)), grid }
     }
 }
 
@@ -104,64 +124,80 @@ fn windows(ends: &[u32], merged: u32) -> Vec<[u32; 2]> {
     windows.flat_map(|window| (window[0]..window[1]).map(move |_| window)).collect()
 }
 
-/// The colours of a patch, normalised: `[3][patch][patch]`, padded.
-fn patch(picture: &Picture, [column, row]: Size, (side, pictures): (u32, &PictureConfig)) -> Vec<f32> {
-    let len = (3 * side * side).next_multiple_of(32) as usize;
-    let (side, width) = (side as usize, picture.size()[0] as usize);
-    let (top, left) = (row as usize * side, column as usize * side);
-    let mut values = Vec::with_capacity(len);
-    for colour in 0..3 {
-        let (mean, deviation) = (pictures.mean[colour], pictures.deviation[colour]);
-        for line in top..top + side {
-            let pixels = &picture.rgb()[3 * (line * width + left)..][..3 * side];
-            let own = pixels.iter().skip(colour).step_by(3);
-            values.extend(own.map(|byte| (f32::from(*byte) / 255.0 - mean) / deviation));
+/// The colours of patches, normalised: `[patches][3][patch][patch]`, padded, then zeros for a class.
+fn colours(picture: &Picture, patches: &[Size], (config, pictures): (&ProjectorConfig, &PictureConfig)) -> Vec<f32> {
+    let (side, width) = (config.patch as usize, picture.size()[0] as usize);
+    let len = config.patch_len().next_multiple_of(32) as usize;
+    let levels = levels(pictures);
+    let mut values = vec![0.0; (patches.len() + usize::from(config.has_class)) * len];
+    for ([column, row], patch) in patches.iter().zip(values.chunks_exact_mut(len)) {
+        for line in 0..side {
+            let start = (*row as usize * side + line) * width + *column as usize * side;
+            let pixels = picture.rgb()[3 * start..][..3 * side].as_chunks::<3>().0;
+            for (colour, levels) in levels.iter().enumerate() {
+                let own = &mut patch[(colour * side + line) * side..][..side];
+                own.iter_mut().zip(pixels).for_each(|(value, pixel)| *value = levels[usize::from(pixel[colour])]);
+            }
         }
     }
-    values.resize(len, 0.0);
     values
 }
 
+/// The normalised value of each byte, by colour.
+fn levels(pictures: &PictureConfig) -> [[f32; 256]; 3] {
+    let (means, deviations) = (pictures.mean, pictures.deviation);
+    let mut levels = [[0.0; 256]; 3];
+    for (colour, levels) in levels.iter_mut().enumerate() {
+        for (byte, level) in (0u8..=255).zip(levels) {
+            *level = (f32::from(byte) / 255.0 - means[colour]) / deviations[colour];
+        }
+    }
+    levels
+}
+
 /// The sum of position embedding and bias of each patch, and the class after them.
-fn added(grid: &[Size], size: Size, config: &ProjectorConfig, tables: &PatchTables) -> Vec<f32> {
+fn added(patches: &[Size], size: Size, config: &ProjectorConfig, tables: &PatchTables) -> Vec<f32> {
     let width = config.width as usize;
     let table = positions(size, config, tables);
-    let mut added = Vec::with_capacity((grid.len() + 1) * width);
-    for [column, row] in grid {
+    let mut added = Vec::with_capacity((patches.len() + usize::from(config.has_class)) * width);
+    let mut push = |first: &[f32], second: &[f32]| {
+        let start = added.len();
+        added.extend_from_slice(first);
+        added.resize(start + width, 0.0);
+        added[start..].iter_mut().zip(second).for_each(|(sum, value)| *sum += value);
+    };
+    for [column, row] in patches {
         let at = (row * size[0] + column) as usize * width;
-        let position = table.get(at..at + width).unwrap_or_default();
-        let bias = tables.bias.iter().copied().chain(std::iter::repeat(0.0));
-        let position = position.iter().copied().chain(std::iter::repeat(0.0));
-        added.extend(bias.zip(position).take(width).map(|(bias, position)| bias + position));
+        push(&tables.bias, table.get(at..at + width).unwrap_or_default());
     }
     if config.has_class {
         let last = tables.positions.len().saturating_sub(width);
-        let position = tables.positions[last..].iter().copied().chain(std::iter::repeat(0.0));
-        added.extend(tables.class.iter().zip(position).map(|(class, position)| class + position));
+        push(&tables.class, &tables.positions[last..]);
     }
     added
 }
 
 /// The position embeddings of a grid: `[rows][columns][width]`, or empty.
-fn positions([columns, rows]: Size, config: &ProjectorConfig, tables: &PatchTables) -> Vec<f32> {
+fn positions<'t>([columns, rows]: Size, config: &ProjectorConfig, tables: &'t PatchTables) -> Cow<'t, [f32]> {
     let width = config.width as usize;
     if config.positions == PatchPositions::Summed {
         let (by_column, by_row) = tables.positions.split_at(tables.positions.len() / 2);
-        let sum = |(row, column): (&[f32], &[f32])| row.iter().zip(column).map(|(a, b)| a + b).collect::<Vec<_>>();
-        let pairs = by_row
-            .chunks_exact(width)
-            .take(rows as usize)
-            .flat_map(|row| by_column.chunks_exact(width).take(columns as usize).map(move |column| (row, column)));
-        return pairs.flat_map(sum).collect();
+        let mut all = Vec::with_capacity((rows * columns) as usize * width);
+        for row in by_row.chunks_exact(width).take(rows as usize) {
+            for column in by_column.chunks_exact(width).take(columns as usize) {
+                all.extend(row.iter().zip(column).map(|(a, b)| a + b));
+            }
+        }
+        return Cow::Owned(all);
     }
     let side = ((tables.positions.len() / width) as u32).isqrt();
     if tables.positions.is_empty() || config.positions == PatchPositions::Fixed || [columns, rows] == [side; 2] {
-        return tables.positions.clone();
+        return Cow::Borrowed(&tables.positions);
     }
     let weights = |to: u32| weights(config.positions, side, to);
     // Rows first: they are `[side * width]` long.
     let tall = resampled(&tables.positions, &weights(rows), 1, side as usize * width);
-    resampled(&tall, &weights(columns), rows as usize, width)
+    Cow::Owned(resampled(&tall, &weights(columns), rows as usize, width))
 }
 
 /// The inputs of each output along one axis, with their weights.
@@ -187,11 +223,12 @@ fn resampled(table: &[f32], weights: &[Vec<(usize, f32)>], outer: usize, len: us
     let mut result = Vec::with_capacity(outer * weights.len() * len);
     for part in table.chunks_exact(inputs * len) {
         for inputs in weights {
-            let mut sums = vec![0.0; len];
+            let start = result.len();
+            result.resize(start + len, 0.0);
             for (input, weight) in inputs {
-                sums.iter_mut().zip(&part[input * len..][..len]).for_each(|(sum, value)| *sum += weight * value);
+                let values = &part[input * len..][..len];
+                result[start..].iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
             }
-            result.extend(sums);
         }
     }
     result

@@ -180,6 +180,7 @@ async fn attention_matches_over_tiles_splits_and_windows() {
                 layout,
                 splits: case.splits,
                 workgroup: case.workgroup,
+                halves: false,
             };
             let y_len = tokens * shape.attended_len() as usize;
             let y = gpu.storage_buffer("y", (y_len * 4) as u64);
@@ -214,15 +215,20 @@ async fn attention_stays_within_blocks() {
         let simple = [AttentionLayout::Batch, AttentionLayout::Tiled];
         let mut layouts = if index == 0 { simple.to_vec() } else { Vec::new() };
         layouts.extend(gpu.has_matrix_units().then_some(AttentionLayout::Cooperative));
-        for (layout, head_dim) in layouts.into_iter().flat_map(|layout| [(layout, 24), (layout, 72)]) {
-            check_blocks(&gpu, layout, head_dim).await;
+        for layout in layouts {
+            check_blocks(&gpu, layout, 24, &[7, 8, 71, 90]).await;
+            check_blocks(&gpu, layout, 72, &[7, 8, 71, 90]).await;
+            // Whole pictures that fill no tile, with as many patches as take several.
+            check_blocks(&gpu, layout, 72, &[150]).await;
+            check_blocks(&gpu, layout, 80, &[201]).await;
         }
     }
 }
 
-async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32) {
+/// Checks blocks that end after these numbers of tokens.
+async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32, ends: &[usize]) {
     let mut random = Random(35);
-    let tokens = 90usize;
+    let tokens = *ends.last().unwrap();
     let (value_dim, rope_dim) = (head_dim, head_dim);
     let heads = HeadShape { heads: 2, kv_heads: 2, head_dim, value_dim, rope_dim, rope_half: false };
     let len = heads.key_len() as usize;
@@ -242,12 +248,12 @@ async fn check_blocks(gpu: &Gpu, layout: AttentionLayout, head_dim: u32) {
         layout,
         splits: 1,
         workgroup: 32,
+        halves: false,
     };
-    let ends = [7usize, 8, 71, tokens];
-    let starts = [0].into_iter().chain(ends);
+    let starts = [0].into_iter().chain(ends.iter().copied());
     let (mut blocks, mut expected) = (Vec::new(), Vec::new());
     let [all_keys, all_values] = [&keys, &values].map(|rows| from_cache(rows, len, CacheFormat::F16));
-    for (start, end) in starts.zip(ends) {
+    for (start, end) in starts.zip(ends.iter().copied()) {
         blocks.extend(vec![[start as u32, end as u32]; end - start]);
         let own = |rows: &[f32]| rows[start * len..end * len].to_vec();
         let rows = [&own(&all_keys)[..], &own(&all_values)];

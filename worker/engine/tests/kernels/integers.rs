@@ -1,17 +1,19 @@
 //! Products for single tokens with matrices of few bits: of integers, and with codebooks in workgroup memory.
 
 use parlance_engine::gguf::{Codebook, TensorType};
+use parlance_engine::kernels::attention::reference::merge;
 use parlance_engine::kernels::linear::reference::{gated, matmul, rms_norm, rounded_to_bytes};
-use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, has_codes};
+use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear, LinearTuning, MergedParts, has_codes};
 use parlance_engine::models::Activation;
 use parlance_engine::runtime::{Dispatch, Gpu};
 
 use crate::common::{Random, assert_close};
-use crate::linear::{Case, EPS, on_devices};
+use crate::linear::{Case, EPS, attention_parts, on_devices};
 use crate::{gpu_tests, read, run, state};
 
 gpu_tests! {
     integers_only_round_their_input,
+    integers_round_the_attention_that_they_merge,
     integers_select_each_tokens_experts,
     codebooks_can_be_in_workgroup_memory,
 }
@@ -53,6 +55,21 @@ async fn integers_only_round_their_input() {
                 let what = format!("{tensor_type}, norm: {with_norm}, {tuning:?}");
                 assert_close(&read(&gpu, &y, expected.len()).await, &expected, TOLERANCE, &what);
             }
+        }
+    }
+}
+
+async fn integers_round_the_attention_that_they_merge() {
+    let mut random = Random(54);
+    let (rows, cols, merged) = (37, 1280, MergedParts { splits: 8, value_dim: 64 });
+    for (gpu, tuning) in on_devices(tunings).await {
+        for tensor_type in [TensorType::Q1_0, TensorType::IQ2_XXS] {
+            let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, 1);
+            let parts = attention_parts(&mut random, cols, merged);
+            let x = merge(&parts, merged.splits as usize, merged.value_dim as usize);
+            let expected = matmul(&case.weights, &rounded_to_bytes(&x), cols as usize);
+            let found = case.merged_product(&gpu, tuning, merged, &parts).await;
+            assert_close(&found, &expected, TOLERANCE, &format!("{tensor_type}, {tuning:?}"));
         }
     }
 }

@@ -44,7 +44,8 @@ async fn each_head_is_multiplied_with_its_own_rows() {
     let mut random = Random(41);
     for gpu in devices().await {
         let (one, lanes, several) = (gpu.tuning().decode, shared_rows(&gpu), gpu.tuning().prefill);
-        for (tuning, tokens) in [(one, 1), (one, 3), (lanes, 1), (lanes, 3), (several, 11)] {
+        let both = LinearTuning { pairs: 2, tokens: 4, ..lanes };
+        for (tuning, tokens) in [(one, 1), (one, 3), (lanes, 1), (lanes, 3), (both, 3), (both, 11), (several, 11)] {
             let tuning = tuning.per_head(64);
             // Inputs and outputs are apart; an odd number of rows.
             let (rows, cols, input_stride, out_rows) = (37u32, 64u32, 96u32, 48u32);

@@ -48,7 +48,8 @@ pub(crate) async fn layouts() -> Vec<(Gpu, LinearTuning)> {
     on_devices(tunings).await
 }
 
-/// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens per thread.
+/// Layouts worth testing: those the device uses, lanes through workgroup memory, and several tokens per thread, with both
+/// and without.
 fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
     let base = gpu.tuning().decode;
     let lanes = LinearTuning { workgroup: 64, lanes: 16, steps: 1, pairs: 1, tokens: 1, subgroup: 1, ..base };
@@ -59,6 +60,7 @@ fn tunings(gpu: &Gpu) -> Vec<LinearTuning> {
         LinearTuning { workgroup: 32, pairs: 2, tokens: 4, tiles: Tiles::Shared, ..gpu.tuning().prefill },
         lanes,
         LinearTuning { lanes: 32, steps: 2, pairs: 2, ..lanes },
+        LinearTuning { workgroup: 32, lanes: 4, steps: 2, tokens: 4, ..lanes },
     ];
     if gpu.has_subgroups() {
         // As many threads as the smallest subgroups that a device may have.
@@ -146,6 +148,25 @@ impl Case {
         bindings.push(("y", &y));
         let multiply = Dispatch::new(gpu, &linear.shader().unwrap(), &bindings, linear.grid());
         run(gpu, &[prepare, multiply], tokens as u32);
+        read(gpu, &y, len).await
+    }
+
+    /// The product with one token's attention, in `parts`.
+    pub(crate) async fn merged_product(
+        &self,
+        gpu: &Gpu,
+        tuning: LinearTuning,
+        merged: MergedParts,
+        parts: &[f32],
+    ) -> Vec<f32> {
+        let linear = Linear { merge: Some(merged), ..self.linear(tuning, Epilogue::STORE) };
+        let len = self.matrix.rows as usize;
+        let y = gpu.storage_buffer("y", len as u64 * 4);
+        let (state, parts) = (state(gpu, 0, 1, 0), gpu.storage_buffer_with("parts", parts));
+        let mut bindings = self.bindings(&state, &parts);
+        bindings[3].0 = "parts";
+        bindings.push(("y", &y));
+        run(gpu, &[Dispatch::new(gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
         read(gpu, &y, len).await
     }
 
@@ -404,34 +425,35 @@ async fn linear_selects_each_tokens_experts() {
     }
 }
 
+/// One token's attention with `cols` elements, in splits.
+pub(crate) fn attention_parts(random: &mut Random, cols: u32, merged: MergedParts) -> Vec<f32> {
+    let (splits, value_dim) = (merged.splits as usize, merged.value_dim as usize);
+    let mut parts = random.floats(cols as usize / value_dim * splits * (value_dim + 2));
+    for part in parts.chunks_exact_mut(value_dim + 2) {
+        // The sum of weights is at least the weight of the highest score.
+        part[value_dim + 1] = 1.0 + part[value_dim + 1].abs();
+    }
+    // A split without positions.
+    if splits > 1 {
+        parts[..value_dim].fill(0.0);
+        parts[value_dim..value_dim + 2].copy_from_slice(&[-3.0e38, 0.0]);
+    }
+    parts
+}
+
 async fn linear_merges_attention_splits() {
     let mut random = Random(21);
-    for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| tuning.has_lanes()) {
+    let can_merge = |tuning: &LinearTuning| tuning.has_lanes() && tuning.tokens == 1;
+    for (gpu, tuning) in layouts().await.into_iter().filter(|(_, tuning)| can_merge(tuning)) {
         for (splits, value_dim) in [(1u32, 64u32), (8, 32), (32, 24)] {
             let cols = 3 * 32 * value_dim / 8;
             let case = Case::new(&gpu, &mut random, TensorType::Q8_0, 37, cols, 1);
-            let mut parts = random.floats((cols / value_dim * splits * (value_dim + 2)) as usize);
-            for part in parts.chunks_exact_mut(value_dim as usize + 2) {
-                // The sum of weights is at least the weight of the highest score.
-                part[value_dim as usize + 1] = 1.0 + part[value_dim as usize + 1].abs();
-            }
-            // A split without positions.
-            if splits > 1 {
-                parts[..value_dim as usize].fill(0.0);
-                parts[value_dim as usize..value_dim as usize + 2].copy_from_slice(&[-3.0e38, 0.0]);
-            }
+            let merged = MergedParts { splits, value_dim };
+            let parts = attention_parts(&mut random, cols, merged);
             let x = kernels::attention::reference::merge(&parts, splits as usize, value_dim as usize);
             let expected = kernels::linear::reference::matmul(&case.weights, &x, cols as usize);
-            let merge = Some(MergedParts { splits, value_dim });
-            let linear = Linear { merge, ..case.linear(tuning, Epilogue::STORE) };
-            let y = gpu.storage_buffer("y", 37 * 4);
-            let (state, parts) = (state(&gpu, 0, 1, 0), gpu.storage_buffer_with("parts", &parts));
-            let mut bindings = case.bindings(&state, &parts);
-            bindings[3].0 = "parts";
-            bindings.push(("y", &y));
-            run(&gpu, &[Dispatch::new(&gpu, &linear.shader().unwrap(), &bindings, linear.grid())], 1);
             let what = format!("{splits} parts of {value_dim}, {tuning:?}");
-            assert_close(&read(&gpu, &y, expected.len()).await, &expected, 1e-5, &what);
+            assert_close(&case.merged_product(&gpu, tuning, merged, &parts).await, &expected, 1e-5, &what);
         }
     }
 }

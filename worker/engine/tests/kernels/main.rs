@@ -24,6 +24,7 @@ mod repack;
 mod rows;
 mod sampling;
 mod sequences;
+mod several_tokens;
 mod state_space;
 mod streams;
 mod taps;

@@ -12,14 +12,15 @@ gpu_tests! {
     matrix_units_multiply_in_every_format,
 }
 
-/// Few adapters have matrix units, so the kernels for them are at least validated.
+/// Few adapters have matrix units, so the kernels for them are at least validated. Those in Chromium's dialect are written
+/// to files, which `tests/npm/unit/kernels.test.mjs` compiles with Chromium's compiler.
 #[cfg(not(target_family = "wasm"))]
 #[test]
 fn kernels_for_matrix_units_are_valid() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
     use parlance_engine::kernels::attention::{Attention, AttentionLayout};
     use parlance_engine::kernels::linear::{Epilogue, ExpertRows, Linear};
-    use parlance_engine::kernels::{CacheLayout, expand};
+    use parlance_engine::kernels::{CacheLayout, expand, in_chromium};
     use parlance_engine::models::{Activation, HeadShape};
     use parlance_engine::runtime::Tuning;
 
@@ -29,12 +30,14 @@ fn kernels_for_matrix_units_are_valid() {
         hardware.prefill_narrow,
         LinearTuning { prefetch: true, ..hardware.prefill_large },
         LinearTuning { prefetch: true, pairs: 2, ..hardware.prefill_narrow },
+        hardware.encode_large,
+        LinearTuning { prefetch: true, ..hardware.encode_slim },
     ];
     assert!(tunings.iter().all(|tuning| tuning.tiles == Tiles::Cooperative));
     let experts = ExpertRows { rows: 60, used: 2, shares_input: true };
     let shaders = TensorType::supported().flat_map(|tensor_type| [(tensor_type, None), (tensor_type, Some(experts))]);
     let shaders = shaders.flat_map(|(tensor_type, experts)| tunings.map(|tuning| (tensor_type, experts, tuning)));
-    let shaders = shaders.map(|(tensor_type, experts, tuning)| {
+    let shaders = shaders.flat_map(|(tensor_type, experts, tuning)| {
         let linear = Linear {
             tensor_type,
             rows: 300,
@@ -49,7 +52,12 @@ fn kernels_for_matrix_units_are_valid() {
             epilogue: Epilogue::Gated(Activation::Silu),
             tuning,
         };
-        linear.shader().unwrap()
+        let epilogues = [linear.epilogue, Epilogue::ADD, Epilogue::ActivateHalves(Activation::GeluTanh)];
+        let used = if experts.is_some() { 1 } else { epilogues.len() };
+        epilogues[..used]
+            .iter()
+            .map(|epilogue| Linear { epilogue: *epilogue, ..linear }.shader().unwrap())
+            .collect::<Vec<_>>()
     });
     let heads = HeadShape { heads: 9, kv_heads: 3, head_dim: 64, value_dim: 64, rope_dim: 64, rope_half: true };
     let attention = Attention {
@@ -66,10 +74,27 @@ fn kernels_for_matrix_units_are_valid() {
         layout: AttentionLayout::Cooperative,
         splits: 1,
         workgroup: 128,
+        halves: false,
+    };
+    let patches = Attention {
+        heads: HeadShape { heads: 16, kv_heads: 16, head_dim: 72, value_dim: 72, rope_dim: 0, rope_half: false },
+        cache: CacheLayout::f16(64),
+        window: None,
+        softcap: None,
+        bidirectional: true,
+        sinks: false,
+        ..attention
     };
     let [normed, plain] = [Some(EPS), None].map(|norm_eps| halve(1, 512, norm_eps).0);
-    for shader in shaders.chain([normed, plain, attention.shader()]) {
+    let with_halves = Attention { halves: true, ..patches };
+    let attentions = [attention.shader(), patches.shader(), with_halves.shader(), with_halves.shader_in_blocks()];
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("chromium-kernels");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    for (index, shader) in shaders.chain([normed, plain]).chain(attentions).enumerate() {
         let text = expand(&shader);
+        let path = folder.join(format!("{} {index}.wgsl", shader.name()));
+        std::fs::write(path, in_chromium(&text).as_ref().unwrap_or(&text)).unwrap();
         let module =
             naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&text)));
         if let Err(error) = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module) {
@@ -89,10 +114,18 @@ async fn matrix_units_multiply_in_every_format() {
     let tuning = gpu.tuning().prefill_large;
     assert_eq!(tuning.tiles, Tiles::Cooperative);
     let prefetching = LinearTuning { prefetch: true, ..tuning };
+    let (large, slim) = (gpu.tuning().encode_large, gpu.tuning().encode_slim);
     for tensor_type in TensorType::supported() {
         // Rows and tokens that do not fill tiles, and an odd number of blocks if the format allows it.
         let cols = 480u32.next_multiple_of(tensor_type.block_len() as u32);
-        let shapes = [(tuning, 21, 9, true), (tuning, 300, 130, false), (prefetching, 300, 130, false)];
+        let shapes = [
+            (tuning, 21, 9, true),
+            (tuning, 300, 130, false),
+            (prefetching, 300, 130, false),
+            (large, 300, 130, false),
+            (slim, 300, 130, false),
+            (LinearTuning { prefetch: true, ..slim }, 21, 9, true),
+        ];
         for (tuning, rows, tokens, with_norm) in shapes {
             let case = Case::new(&gpu, &mut random, tensor_type, rows, cols, tokens);
             let expected = case.expected(with_norm);

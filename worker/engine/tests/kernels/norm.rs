@@ -1,18 +1,20 @@
 //! `add_norm.wgsl`, `layer_norm.wgsl`, `gated_norm.wgsl` and `gate_cutoff.wgsl`.
 
+use half::f16;
 use parlance_engine::kernels;
 use parlance_engine::kernels::Grid;
 use parlance_engine::kernels::norm::reference;
 use parlance_engine::kernels::norm::{AddNorm, GateCutoff, GatedNorm, LayerNorm};
-use parlance_engine::runtime::Dispatch;
+use parlance_engine::runtime::{Dispatch, GpuOptions};
 
-use crate::common::{Random, assert_close, plain_device};
+use crate::common::{Random, assert_close, device, plain_device};
 use crate::linear::EPS;
 use crate::{PADDING, UNTOUCHED, gpu_tests, padded, read, read_padded, run, state};
 
 gpu_tests! {
     normalised_rows_are_added,
     layer_norms_replace_or_keep_their_input,
+    layer_norms_write_halves,
     heads_are_normalised_and_gated,
     gates_are_cut_off,
 }
@@ -80,7 +82,7 @@ async fn layer_norms_replace_or_keep_their_input() {
         (false, true, true, true),
     ];
     for (rms, has_bias, residual, in_place) in cases {
-        let norm = LayerNorm { len: len as u32, rms, bias: has_bias, residual, in_place, eps: EPS };
+        let norm = LayerNorm { len: len as u32, rms, bias: has_bias, residual, in_place, halves: false, eps: EPS };
         let (input, output) = (gpu.storage_buffer_with("x", &x), gpu.storage_buffer_with("y", &x));
         let mut bindings = vec![("state", &state), ("x", &input), ("norm_weight", &weight_buffer)];
         if has_bias {
@@ -104,6 +106,39 @@ async fn layer_norms_replace_or_keep_their_input() {
         let result = if in_place { &input } else { &output };
         assert_close(&read(&gpu, result, expected.len()).await, &expected, 1e-5, &format!("{norm:?}"));
     }
+}
+
+/// Only on adapters that have them.
+async fn layer_norms_write_halves() {
+    let gpu = device(GpuOptions::default()).await;
+    if !gpu.device().features().contains(wgpu::Features::SHADER_F16) {
+        println!("{} has no halves", gpu.adapter_name());
+        return;
+    }
+    let mut random = Random(17);
+    let (len, tokens) = (96usize, 3usize);
+    let [weight, bias, mut x] = [len, len, len * tokens].map(|len| random.floats(len));
+    let mut weight: Vec<f32> = weight.iter().map(|weight| 4e4 * weight).collect();
+    // A result beyond the largest half.
+    (x[5], weight[5]) = (1e6, 4e4);
+    let norm =
+        LayerNorm { len: len as u32, rms: false, bias: true, residual: false, in_place: false, halves: true, eps: EPS };
+    let output = gpu.storage_buffer("y", (x.len() * 2) as u64);
+    let bindings = [
+        ("state", &state(&gpu, 0, tokens as u32, 0)),
+        ("x", &gpu.storage_buffer_with("x", &x)),
+        ("norm_weight", &gpu.storage_buffer_with("vector", &weight)),
+        ("norm_bias", &gpu.storage_buffer_with("vector", &bias)),
+        ("y", &output),
+    ];
+    run(&gpu, &[Dispatch::new(&gpu, &norm.shader(), &bindings, Grid::TokensInX)], tokens as u32);
+    let largest = f16::MAX.to_f32();
+    let expected = kernels::linear::reference::layer_norm(&x, &weight, &bias, EPS);
+    let expected: Vec<f32> = expected.iter().map(|value| value.clamp(-largest, largest)).collect();
+    let halves: Vec<f16> = read(&gpu, &output, x.len()).await;
+    let actual: Vec<f32> = halves.into_iter().map(f16::to_f32).collect();
+    assert!(expected.contains(&largest), "something is too large");
+    assert_close(&actual, &expected, 1e-3, &format!("{norm:?}"));
 }
 
 async fn heads_are_normalised_and_gated() {

@@ -102,6 +102,7 @@ async fn attention_projects_its_own_query_key_and_value() {
                 layout: AttentionLayout::Token,
                 splits,
                 workgroup,
+                halves: false,
             };
             let kv = gpu.storage_buffer_with("kv", &cache);
             let parts = gpu.storage_buffer("parts", attention.split_len() * 4);

@@ -89,6 +89,7 @@ async fn tokens_attend_to_their_own_sequences() {
                     layout,
                     splits: 1,
                     workgroup: 64,
+                    halves: false,
                 };
                 let places = if tokens == TokensOf::Each { &EACH[..] } else { &ONE[..] };
                 let tolerance = if is_cooperative { 5e-3 } else { 1e-5 };

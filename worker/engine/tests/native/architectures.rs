@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::bounds::Precision;
 use crate::common::{Described, On, build_file, build_parts, note};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -192,26 +193,6 @@ pub(crate) fn divergence(actual: &[f32], reference: &[f32]) -> f64 {
     reference.iter().zip(&actual).map(|(r, a)| r.exp() * (r - a)).sum()
 }
 
-/// How far logits may diverge from the reference.
-#[derive(Clone, Copy)]
-struct Bound {
-    largest: f64,
-    mean: f64,
-}
-
-impl Bound {
-    /// For computations in floats, or as exact as those.
-    const EXACT: Self = Self { largest: 1e-3, mean: 1e-3 };
-    /// For computations that round to 8 bits. Where two experts nearly tie, another one may be chosen, so that a few
-    /// logits differ by more.
-    const ROUNDED: Self = Self { largest: 0.1, mean: 3e-3 };
-
-    /// Its text in the table.
-    fn text(self) -> String {
-        if self.mean < self.largest { format!("{} on average", self.mean) } else { self.largest.to_string() }
-    }
-}
-
 /// Columns with bounds in the table of families (`xtask/src/tables.rs`), after the family, its published models and the
 /// test model.
 #[derive(Clone, Copy)]
@@ -228,7 +209,7 @@ fn check(
     column: impl Into<Option<Column>>,
     device: &(impl Clone + Into<Device>),
     cache: CacheFormat,
-    bound: Bound,
+    precision: Precision,
     wanted: fn(&str) -> bool,
 ) {
     let column = column.into();
@@ -239,11 +220,12 @@ fn check(
         let divergences = block_on(divergences(case, device.clone().into(), cache));
         let largest = divergences.iter().copied().fold(0.0, f64::max);
         let mean = divergences.iter().sum::<f64>() / divergences.len() as f64;
-        println!("{name}: divergence {largest:.1e} at most, {mean:.1e} on average");
+        println!("{name} {precision}: divergence {largest:.2e} at most, {mean:.2e} on average");
+        let (most, most_on_average) = precision.bounds(name);
         // NaN must fail, too; it makes the mean NaN.
-        if largest <= bound.largest && mean <= bound.mean {
+        if largest <= most && mean <= most_on_average {
             let Some(column) = column else { continue };
-            let text = bound.text();
+            let text = precision.text();
             let mut cells = [""; Column::Threads as usize + 1];
             (cells[0], cells[1], cells[2], cells[column as usize]) = (family, published(family), name, text.as_str());
             note("families", &cells);
@@ -318,8 +300,13 @@ pub(crate) fn as_on_hardware(gpu: &Gpu, best: Tiles) -> Gpu {
         Tiles::Shared | Tiles::Packed => LinearTuning { workgroup: 32, pairs: 1, tokens: 2, ..hardware.prefill_large },
         Tiles::Cooperative | Tiles::None => hardware.prefill_large,
     };
+    let encode_large = match prefill_large.tiles {
+        Tiles::Shared => prefill_large,
+        Tiles::Packed => prefill_large.unpacked(),
+        Tiles::Cooperative | Tiles::None => hardware.encode_large,
+    };
     // Experts of few tokens are grouped, too, so that short prompts go through tiles (`layouts.rs` has the other way).
-    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, few_tokens: 0, ..hardware })
+    gpu.with_tuning(Tuning { large_matrix: 1 << 14, prefill_large, encode_large, few_tokens: 0, ..hardware })
 }
 
 /// The same with a device that has all features.
@@ -344,7 +331,7 @@ fn every_family_has_a_model() {
 #[test]
 fn families_match_llama_cpp_with_webgpus_defaults() {
     let gpu = block_on(baseline());
-    check(Column::Plain, &gpu, CacheFormat::F16, Bound::EXACT, |_| true);
+    check(Column::Plain, &gpu, CacheFormat::F16, Precision::Exact, |_| true);
 }
 
 #[test]
@@ -353,33 +340,34 @@ fn families_match_llama_cpp_with_the_layout_for_graphics_cards() {
     let tiles = if gpu.has_matrix_units() { Tiles::Cooperative } else { Tiles::Shared };
     let gpu = as_on_hardware(&gpu, tiles);
     assert_eq!(gpu.tuning().prefill_large.tiles, tiles);
-    check(Column::GraphicsCard, &gpu, CacheFormat::F16, Bound::EXACT, |_| true);
-    check(None, &gpu, CacheFormat::Q8, Bound::ROUNDED, |model| ATTENTIONS.contains(&model));
+    let precision = if gpu.has_matrix_units() { Precision::Halves } else { Precision::Exact };
+    check(Column::GraphicsCard, &gpu, CacheFormat::F16, precision, |_| true);
+    check(None, &gpu, CacheFormat::Q8, Precision::Rounded, |model| ATTENTIONS.contains(&model));
 }
 
 #[test]
 fn products_of_8_bit_integers_match_llama_cpp_in_every_family() {
     let gpu = block_on(hardware(Tiles::Packed));
     assert_eq!(gpu.tuning().prefill_large.tiles, Tiles::Packed);
-    check(Column::Integers, &gpu, CacheFormat::F16, Bound::ROUNDED, |model| !FLOATS.contains(&model));
+    check(Column::Integers, &gpu, CacheFormat::F16, Precision::Rounded, |model| !FLOATS.contains(&model));
 }
 
 #[test]
 fn attentions_match_llama_cpp_without_subgroups() {
     let gpu = block_on(baseline());
-    check(None, &gpu, CacheFormat::Q8, Bound::ROUNDED, |model| ATTENTIONS.contains(&model));
+    check(None, &gpu, CacheFormat::Q8, Precision::Rounded, |model| ATTENTIONS.contains(&model));
     let gpu = as_on_hardware(&gpu, Tiles::Shared);
-    check(None, &gpu, CacheFormat::F16, Bound::EXACT, |model| ATTENTIONS.contains(&model));
+    check(None, &gpu, CacheFormat::F16, Precision::Exact, |model| ATTENTIONS.contains(&model));
 }
 
 #[test]
 fn families_match_llama_cpp_on_the_cpu() {
-    check(Column::Cpu, &Cpu::blocking(), CacheFormat::F16, Bound::EXACT, |_| true);
+    check(Column::Cpu, &Cpu::blocking(), CacheFormat::F16, Precision::Exact, |_| true);
 }
 
 #[test]
 fn families_match_llama_cpp_on_several_threads() {
-    check(Column::Threads, &block_on(On::Threads.open()), CacheFormat::F16, Bound::EXACT, |_| true);
+    check(Column::Threads, &block_on(On::Threads.open()), CacheFormat::F16, Precision::Exact, |_| true);
 }
 
 /// On graphics cards small models need four dispatches per layer. With one more, results are the same.

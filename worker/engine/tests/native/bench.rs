@@ -28,9 +28,10 @@ fn rows_say_what_was_measured_and_where_and_so_do_those_of_llama_cpp() {
     let fake = std::env::temp_dir().join(format!("llama-bench-{}", std::process::id()));
     std::fs::write(&fake, LLAMA_BENCH).unwrap();
     std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let arguments = "--cpu --json --peer llama.cpp --runs 1 --tokens 4 --prefill 8 --context 16 --callers 1,3";
+    let arguments = "--cpu --json --peer llama.cpp --runs 1 --tokens 4 --prefill 8 --context 16 --callers 1,3 \
+        --draft models/SmolLM2-135M-Instruct.Q4_1.gguf --acceptance 0.5";
     let output = Command::new(program())
-        .args(arguments.split(' '))
+        .args(arguments.split_whitespace())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .env("LLAMA_BENCH", &fake)
         .output()
@@ -49,5 +50,6 @@ fn rows_say_what_was_measured_and_where_and_so_do_those_of_llama_cpp() {
     };
     assert!(value("prefill 8") > 0.0 && value("decode at 16") > 0.0);
     assert!(value("decode at 16, 1 callers") > 0.0 && value("decode at 16, 3 callers") > 0.0);
+    assert!(value("decode at 16, drafted") > 0.0 && value("decode at 16, acceptance 0.5") > 0.0);
     assert_eq!(["prefill 8", "decode at 16"].map(|case| value(&format!("llama.cpp: {case}")) as u32), [20, 5]);
 }

@@ -14,10 +14,9 @@ use parlance_engine::sampling::{SamplingParams, SamplingPlan};
 use pollster::block_on;
 
 use crate::architectures::{Case, FIXTURE, baseline, divergence, file, hardware, header, load};
+use crate::bounds;
 use crate::common::{On, build_file};
 
-/// The bound of the comparison with llama.cpp.
-const BOUND: f64 = 1e-3;
 /// Tokens of an answer.
 const ANSWER_LEN: usize = 16;
 
@@ -115,7 +114,11 @@ fn prompts_in_pieces_give_the_same_logits() {
                     logits.push(model.decode_logits(*id).await.unwrap());
                 }
                 let largest = subject.case.divergences(&logits).into_iter().fold(0.0, f64::max);
-                assert!(largest <= BOUND, "{} split at {split}: {largest:.1e}", subject.name);
+                assert!(
+                    largest <= bounds::exact(&subject.case.model.name),
+                    "{} split at {split}: {largest:.1e}",
+                    subject.name
+                );
             }
         }
     });
@@ -137,7 +140,7 @@ fn prompts_that_change_in_the_middle_match_a_fresh_model() {
                 let (own, expected) =
                     (logits_after(&mut model, &prompt).await, logits_after(&mut subject.fresh().await, &prompt).await);
                 let divergence = divergence(&own, &expected).abs();
-                assert!(divergence <= BOUND, "{}: {divergence:.1e}", subject.name);
+                assert!(divergence <= bounds::exact(&subject.case.model.name), "{}: {divergence:.1e}", subject.name);
                 let tokens = answer(&mut model, &prompt).await;
                 assert_eq!(tokens, answer(&mut subject.fresh().await, &prompt).await, "{}", subject.name);
             }

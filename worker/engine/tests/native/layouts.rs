@@ -51,7 +51,7 @@ fn integers_for_single_tokens_only_round_their_inputs() {
 #[test]
 fn the_self_test_finds_wrong_products_of_integers() {
     let edit = |shader: &Shader, text: String| match shader.file {
-        "linear/matvec_integers.wgsl" => text.replace("tile_product(codes_b0, place)", "tile_product(codes_a0, place)"),
+        "linear/matvec_integers.wgsl" => text.replace("product(codes_b0, inputs)", "product(codes_a0, inputs)"),
         _ => text,
     };
     block_on(async {

@@ -4,9 +4,11 @@
 mod architectures;
 #[cfg(unix)]
 mod bench;
+mod bounds;
 #[path = "../common/mod.rs"]
 mod common;
 mod dequantize;
+mod drafts;
 mod embeddings;
 mod encoders;
 mod hearing;

@@ -12,10 +12,11 @@ use pollster::block_on;
 use serde_json::Value;
 
 use crate::architectures::{Case, FIXTURE, family, published};
+use crate::bounds;
 use crate::common::{Described, build_file, note};
 
-/// Changes must cause a larger divergence: ten times the bound of the comparison.
-const NOTICEABLE: f64 = 1e-2;
+/// Changes must cause a larger divergence: ten times what the comparison allows any model.
+const NOTICEABLE: f64 = 10.0 * bounds::MOST;
 
 /// Tokens that changed models compute: the first of each run. They exceed the tiny models' windows, and the 64 that
 /// llama.cpp computes at once in recurrent layers.

@@ -4,12 +4,14 @@
 
 use parlance_engine::EngineError;
 use parlance_engine::fit::{Description, DeviceLimits};
+use parlance_engine::kernels::Shader;
+use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::ModelConfig;
-use parlance_engine::runtime::{Device, Loader, LoaderOptions, Model, Verdict};
+use parlance_engine::runtime::{Device, Gpu, GpuOptions, Loader, LoaderOptions, Model, Verdict};
 use parlance_engine::sampling::SamplingParams;
 use pollster::block_on;
 
-use crate::architectures::{CONTEXT, FIXTURE, divergence, file, header};
+use crate::architectures::{CONTEXT, FIXTURE, as_on_hardware, divergence, file, hardware, header};
 use crate::hybrids::{devices, with_batches_of};
 
 /// Models whose layers leave all kinds of memory: rows, rows of a window, latent keys, states, states beside rows. In the
@@ -158,6 +160,26 @@ fn sequences_do_not_affect_each_other() {
                 assert_eq!(model.cached_len(), 0, "{what}");
             }
         }
+    });
+}
+
+/// On graphics cards, kernels that load weights once compute the tokens of a step.
+#[test]
+fn tokens_of_a_step_share_weights_on_a_graphics_card() {
+    // All tokens of a workgroup take the place of its first, which only matters if it has several.
+    let damage: fn(&Shader, String) -> String = |_, text| text.replace("first_token(z) + token", "first_token(z)");
+    block_on(async {
+        let options = GpuOptions { edit_kernels: Some(damage), ..GpuOptions::default() };
+        let damaged = as_on_hardware(&Gpu::new(options).await.unwrap(), Tiles::Shared);
+        let mut logits = Vec::new();
+        for gpu in [hardware(Tiles::Shared).await, damaged] {
+            let mut model = load(&gpu.into(), "qwen3").await;
+            let alone = model.each_logits(&[(1, 7)]).await.unwrap().swap_remove(0);
+            let together = model.each_logits(&[(0, 5), (1, 7), (2, 9)]).await.unwrap().swap_remove(1);
+            logits.push([alone, together]);
+        }
+        let [alone, together] = [0, 1].map(|index| divergence(&logits[1][index], &logits[0][index]).abs());
+        assert!(alone < 1e-7 && together > 1e-4, "{alone:.1e}, {together:.1e}");
     });
 }
 

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use half::f16;
 use parlance_engine::kernels::Shader;
+use parlance_engine::kernels::linear::Tiles;
 use parlance_engine::models::ProjectorConfig;
 use parlance_engine::runtime::{
     Cpu, Device, Gpu, GpuOptions, Loader, LoaderOptions, Model, Part, Projector, ProjectorLoader, Prompt, SelfTest,
@@ -26,7 +27,7 @@ use pollster::block_on;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::architectures::{baseline, divergence};
+use crate::architectures::{as_on_hardware, baseline, divergence};
 use crate::common::{Described, build_file, note};
 use crate::hybrids::{devices, with_batches_of};
 
@@ -273,6 +274,35 @@ fn pictures_match_mtmd_and_llama_cpp() {
                 assert_eq!((verdict, wrong), (Verdict::Sound, Vec::new()), "{} on {device_name}", family.name);
                 family.note("", &EMBEDDING_BOUND.to_string(), &LOGIT_BOUND.to_string(), device_name);
             }
+        }
+    });
+}
+
+/// Few adapters have matrix units, which round inputs to f16. Only the tower's are compared.
+#[test]
+fn embeddings_on_matrix_units_match_mtmd() {
+    block_on(async {
+        let gpu = Gpu::new(GpuOptions::default()).await.unwrap();
+        if !gpu.has_matrix_units() {
+            println!("{} has no matrix units", gpu.adapter_name());
+            return;
+        }
+        let device: Device = as_on_hardware(&gpu, Tiles::Cooperative).into();
+        for family in &FIXTURE.projectors {
+            let (model, mut projector) = loaded(&device, family).await;
+            let width = model.config().embedding_len as usize;
+            for case in family.cases.iter().filter(|case| case.photograph.is_none()) {
+                let parts = projector.encode(model.chat(), &case.picture(), 0, |_, _| true).await.unwrap();
+                let seen: Vec<_> = parts.iter().map(|part| rows(part, width)).filter(|rows| !rows.is_empty()).collect();
+                let expected: Vec<_> = case.expected_rows().collect();
+                assert_eq!(seen.len(), expected.len(), "{} {:?}", family.name, case.size);
+                for (seen, expected) in seen.iter().zip(&expected) {
+                    let found = error(seen, expected);
+                    println!("{} {:?} on matrix units: embeddings {found:.1e}", family.name, case.size);
+                    assert!(found <= EMBEDDING_BOUND, "{} {:?}: {found:.1e}", family.name, case.size);
+                }
+            }
+            assert_eq!(projector.self_test().await.unwrap().verdict, Verdict::Sound, "{}", family.name);
         }
     });
 }

@@ -59,6 +59,8 @@ pub struct ConversationSummary {
     pub is_pinned: bool,
     /// Its folder.
     pub folder: Option<String>,
+    /// Its tags, without `#`.
+    pub tags: Vec<String>,
     /// The last message of the visible branch.
     pub leaf: Option<Id>,
     /// The system prompt, if the conversation has its own.
@@ -85,6 +87,9 @@ pub struct ChatModel {
     pub url: String,
     /// The URL of its projector; empty for none. If absent, it is looked for beside the model.
     pub projector: Option<String>,
+    /// The URL of the model that drafts its answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
 }
 
 /// A summary of a conversation's beginning.

@@ -4,6 +4,7 @@
 //! [`LibraryEvent::Changed`].
 
 mod conversation;
+mod found;
 mod id;
 mod project;
 mod sampling;
@@ -12,6 +13,7 @@ pub use conversation::{
     Attachment, ChatModel, Conversation, ConversationSummary, Digest, Ending, Image, Message, Role, SectionStart,
     ToolUse, title_from,
 };
+pub use found::{Found, Piece};
 pub use id::Id;
 pub use project::{PassageRun, Project, ProjectFile, ProjectQuestion, QuestionVector};
 pub use sampling::Sampling;
@@ -26,9 +28,16 @@ pub const HANDLES_KEY: &str = "handles";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LibraryRequest {
-    /// List the conversations whose title or messages contain all words of `query`. Answered by [`LibraryEvent::Listed`].
+    /// List the conversations whose title, tags or messages contain all words of `query`, at most a few hundred of them. Answered by [`LibraryEvent::Listed`].
     List {
         /// The words; all conversations if empty.
+        query: String,
+    },
+    /// Mark the words of `query` in conversations. Answered by [`LibraryEvent::Highlighted`].
+    Highlight {
+        /// The conversations.
+        ids: Vec<Id>,
+        /// The words.
         query: String,
     },
     /// Read a conversation with all its messages. Answered by [`LibraryEvent::Opened`].
@@ -232,6 +241,13 @@ pub enum LibraryEvent {
         /// Pinned conversations first, then the most recently changed.
         conversations: Vec<ConversationSummary>,
     },
+    /// Answers [`LibraryRequest::Highlight`].
+    Highlighted {
+        /// The request.
+        id: u32,
+        /// The conversations that exist.
+        found: Vec<Found>,
+    },
     /// Answers [`LibraryRequest::Open`].
     Opened {
         /// The request.
@@ -399,6 +415,7 @@ impl LibraryEvent {
     pub fn id(&self) -> Option<u32> {
         match self {
             Self::Listed { id, .. }
+            | Self::Highlighted { id, .. }
             | Self::Opened { id, .. }
             | Self::Done { id }
             | Self::Imported { id, .. }

@@ -35,9 +35,14 @@
 #endif
 #endif
 #endif
+#ifdef HALVES
+// Output: [tokens][HEADS][VALUE_DIM / 2]
+@group(0) @binding(3) var<storage, read_write> y: array<vec2<f16>>;
+#else
 // Output: [tokens][HEADS][VALUE_DIM / 2]; with several splits, unnormalised sums, then a pair of the highest score and
 // the sum of weights: [tokens][HEADS][SPLITS][VALUE_DIM / 2 + 1]
 @group(0) @binding(3) var<storage, read_write> y: array<vec2<f32>>;
+#endif
 #endif
 #ifdef SINKS
 // Scores of the sinks: [HEADS]

@@ -6,9 +6,13 @@
 // results are scaled, through workgroup memory, only when some row's score exceeds its reference by more than SLACK.
 // That is rare: usually the first keys have the highest score (FlashAttention-4 rescales as rarely).
 //
+// Nothing waits for the cache: values are loaded while keys are multiplied, and the next keys while values are. Parts of a
+// step are repeated in the text, because compilers do not unroll loops to which wgpu adds a bound, and each turn of such a
+// loop would wait for its own load.
+//
 // Grid: x: KV_HEADS, z: ceil(tokens / TILE_TOKENS), TILE_TOKENS = ROWS / GROUP rounded down.
 // Constants: those of `attention_batch.wgsl`; GROUP = HEADS / KV_HEADS; HEAD_TILES = ceil(HEAD_DIM / 16); TILE_TOKENS;
-// SUBGROUP: 32.
+// SUBGROUP: 32; TILE_LOADS = TILE_KEYS * HEAD_DIM / 4 / WORKGROUP; SCORE_LOADS = TILE_KEYS / 8.
 enable wgpu_cooperative_matrix;
 #include "attention/attention_common.wgsl"
 #include "shared/to_half.wgsl"
@@ -37,13 +41,10 @@ var<workgroup> zeros: array<vec4<f32>, 64>;
 // 1 if the results of some row have to be scaled in this step.
 var<workgroup> must_scale: u32;
 
-// Loads TILE_KEYS positions of keys (`part` 0) or values (1) into workgroup memory; past `end` the last one again.
-fn load_tile(part: u32, start: u32, end: u32, kv_head: u32, thread: u32) {
-    for (var i = thread; i < TILE_KEYS * QUADS; i += WORKGROUP) {
-        let position = min(start + i / QUADS, end - 1u);
-        let place = (cache_row(sequence_of(0u), position) * KV_HEADS + kv_head) * QUADS + i % QUADS;
-        tile[i / QUADS * STRIDE + i % QUADS] = kv[part * 2u * VALUE_VEC_OFFSET + place];
-    }
+// The entry of the cache for four elements of a position's key; past `end` the last one's. Those of its value lie
+// 2 VALUE_VEC_OFFSET later.
+fn entry(position: u32, end: u32, kv_head: u32, quad: u32) -> u32 {
+    return (cache_row(sequence_of(0u), min(position, end - 1u)) * KV_HEADS + kv_head) * QUADS + quad;
 }
 
 // Four scores; LOWEST for positions that the row does not attend to.
@@ -99,13 +100,23 @@ fn main(
     let begin = visible(first_token).x / TILE_KEYS * TILE_KEYS;
     let end = visible(last_token).y;
 
+    #repeat l TILE_LOADS
+    let position$l = (thread + $lu * WORKGROUP) / QUADS;
+    let quad$l = (thread + $lu * WORKGROUP) % QUADS;
+    var key$l = kv[entry(begin + position$l, end, kv_head, quad$l)];
+    #end
     var reference = LOWEST;
     var sum = 0.0;
     for (var start = begin; start < end; start += TILE_KEYS) {
         workgroupBarrier();
         must_scale = 0u;
-        load_tile(0u, start, end, kv_head, thread);
+        #repeat l TILE_LOADS
+        tile[position$l * STRIDE + quad$l] = key$l;
+        #end
         workgroupBarrier();
+        #repeat l TILE_LOADS
+        let value$l = kv[2u * VALUE_VEC_OFFSET + entry(start + position$l, end, kv_head, quad$l)];
+        #end
         #repeat k 4
         var score$k = coopLoad<coop_mat16x16<f32, C>>(&zeros[0], 4u);
         #end
@@ -123,12 +134,16 @@ fn main(
         #end
         workgroupBarrier();
 
-        load_tile(1u, start, end, kv_head, thread);
+        #repeat l TILE_LOADS
+        tile[position$l * STRIDE + quad$l] = value$l;
+        key$l = kv[entry(start + TILE_KEYS + position$l, end, kv_head, quad$l)];
+        #end
         let first_position = start + half * (TILE_KEYS / 2u);
         var highest = vec4<f32>(LOWEST);
-        for (var i = 0u; i < TILE_KEYS / 8u; i++) {
-            highest = max(highest, seen_scores(own_scores + i, first_position + 4u * i, seen));
-        }
+        #repeat i SCORE_LOADS
+        let own$i = seen_scores(own_scores + $iu, first_position + 4u * $iu, seen);
+        highest = max(highest, own$i);
+        #end
         var row_highest = max(max(highest.x, highest.y), max(highest.z, highest.w));
         row_highest = max(row_highest, subgroupShuffleXor(row_highest, 16u));
         var factor = 1.0;
@@ -141,12 +156,11 @@ fn main(
         }
         sum *= factor;
         var sums = vec4<f32>();
-        for (var i = 0u; i < TILE_KEYS / 8u; i++) {
-            let own = seen_scores(own_scores + i, first_position + 4u * i, seen);
-            let weight = select(vec4<f32>(), exp(own - reference), own > vec4<f32>(LOWEST));
-            weights[own_weights + i] = vec4<f16>(weight);
-            sums += weight;
-        }
+        #repeat i SCORE_LOADS
+        let weight$i = select(vec4<f32>(), exp(own$i - reference), own$i > vec4<f32>(LOWEST));
+        weights[own_weights + $iu] = vec4<f16>(weight$i);
+        sums += weight$i;
+        #end
         sum += sums.x + sums.y + sums.z + sums.w;
 
         // Also the barrier between writing and reading values and weights.
@@ -190,7 +204,11 @@ fn main(
     workgroupBarrier();
     if (is_there) {
         for (var i = 0u; i < 2u && $hu * 4u + half * 2u + i < QUADS; i++) {
+#ifdef HALVES
+            let values = to_half(scores[row * SCORE_STRIDE + half * 2u + i] / total);
+#else
             let values = scores[row * SCORE_STRIDE + half * 2u + i] / total;
+#endif
             y[place + $hu * 8u + 2u * i] = values.xy;
             y[place + $hu * 8u + 2u * i + 1u] = values.zw;
         }

@@ -56,6 +56,7 @@ pub fn can_project(heads: &HeadShape, cache: CacheFormat) -> bool {
 
 /// Attention over the KV cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent, and always set by name")]
 pub struct Attention {
     /// Shapes of the heads.
     pub heads: HeadShape,
@@ -83,6 +84,8 @@ pub struct Attention {
     pub splits: u32,
     /// Minimum number of threads in a workgroup; a power of two.
     pub workgroup: u32,
+    /// The output is f16, as [`halve`](super::linear::halve) leaves it; only in [`AttentionLayout::Cooperative`].
+    pub halves: bool,
 }
 
 impl Attention {
@@ -117,6 +120,7 @@ impl Attention {
     pub fn shader(&self) -> Shader {
         debug_assert!(self.layout == AttentionLayout::Token || self.splits == 1, "batches need no splits");
         debug_assert!(self.layout == AttentionLayout::Batch || !self.alibi, "only encoders have it");
+        debug_assert!(self.layout == AttentionLayout::Cooperative || !self.halves, "others write floats");
         let is_together = self.bidirectional || self.layout == AttentionLayout::Cooperative;
         debug_assert!(!is_together || self.cache.tokens != TokensOf::Each, "the tokens are of one sequence");
         self.declare(match self.layout {
@@ -228,9 +232,12 @@ impl Attention {
         debug_assert!(self.cache.format == CacheFormat::F16, "matrices are f16");
         Shader::new("attention/attention_cooperative.wgsl")
             .define_if(true, "COOPERATIVE")
+            .define_if(self.halves, "HALVES")
             .constant("GROUP", self.group())
             .constant("HEAD_TILES", self.heads.head_dim.div_ceil(16))
             .constant("TILE_TOKENS", self.tile_tokens())
+            .constant("TILE_LOADS", COOPERATIVE_ROWS * (self.heads.head_dim / 4) / COOPERATIVE_WORKGROUP)
+            .constant("SCORE_LOADS", COOPERATIVE_ROWS / 8)
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
     }
 

@@ -1,30 +1,31 @@
-// The codebook that precedes the scales: CODEBOOK_WORDS words, as the format declares. With SHARED_CODEBOOK the
-// workgroup works with a copy in its memory: threads that read different entries of a buffer wait for each other's cache
-// lines.
+// The codebook that precedes the scales. What includes this declares the type of its entries (`Entry`), their number
+// (CODEBOOK_ENTRIES) and how to read one (`stored_entry`). With SHARED_CODEBOOK the workgroup works with a copy in its
+// memory: threads that read different entries of a buffer wait for each other's cache lines.
 #ifdef SHARED_CODEBOOK
-// [CODEBOOK_WORDS / 2]
-var<workgroup> codebook: array<vec2<u32>, CODEBOOK_WORDS / 2u>;
+// [CODEBOOK_ENTRIES]
+var<workgroup> codebook: array<Entry, CODEBOOK_ENTRIES>;
 
 // Has to be followed by a barrier.
 fn fill_codebook(thread: u32) {
-    for (var i = thread; i < CODEBOOK_WORDS / 2u; i += WORKGROUP) {
-        codebook[i] = vec2<u32>(scales[2u * i], scales[2u * i + 1u]);
+    for (var first = thread; first < CODEBOOK_ENTRIES; first += 4u * WORKGROUP) {
+        // All loads are issued before the first result is needed.
+        #repeat i 4
+        let at$i = first + $iu * WORKGROUP;
+        let entry$i = stored_entry(min(at$i, CODEBOOK_ENTRIES - 1u));
+        #end
+        #repeat i 4
+        if (at$i < CODEBOOK_ENTRIES) {
+            codebook[at$i] = entry$i;
+        }
+        #end
     }
 }
 
-fn codebook_word(index: u32) -> u32 {
-    return codebook[index >> 1u][index & 1u];
-}
-
-fn codebook_pair(index: u32) -> vec2<u32> {
+fn load_entry(index: u32) -> Entry {
     return codebook[index];
 }
 #else
-fn codebook_word(index: u32) -> u32 {
-    return scales[index];
-}
-
-fn codebook_pair(index: u32) -> vec2<u32> {
-    return vec2<u32>(scales[2u * index], scales[2u * index + 1u]);
+fn load_entry(index: u32) -> Entry {
+    return stored_entry(index);
 }
 #endif

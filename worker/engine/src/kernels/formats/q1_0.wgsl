@@ -4,6 +4,7 @@ const CENTRE: i32 = 1;
 const HAS_HALVES: bool = false;
 #include "formats/block.wgsl"
 #include "formats/codes.wgsl"
+#include "formats/common_scales.wgsl"
 #include "formats/half_scale.wgsl"
 #include "formats/one_word.wgsl"
 
@@ -28,14 +29,14 @@ fn load_block(block: u32) -> Block {
     );
 }
 
-fn load_head(block: u32) -> vec4<u32> {
+fn load_common(block: u32) -> vec4<u32> {
     return vec4<u32>(scales[block >> 3u], 0u, 0u, 0u);
 }
 
 // Twice the bits.
-fn codes_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Codes {
+fn codes_of(words: vec2<u32>, own: u32, scale_words: vec4<u32>, block: u32) -> Codes {
     let q = words.x;
     let first = vec4<u32>(q << 1u, q, q >> 1u, q >> 2u) & vec4<u32>(0x02020202u);
     let second = vec4<u32>(q >> 3u, q >> 4u, q >> 5u, q >> 6u) & vec4<u32>(0x02020202u);
-    return Codes(first, second, vec2<f32>(half_of(head.x, block >> 2u)));
+    return Codes(first, second, vec2<f32>(half_of(scale_words.x, block >> 2u)));
 }

@@ -1,9 +1,8 @@
 // 32 weights as magnitudes from a codebook, with signs: w = ±m scale. The codebook precedes the scales: words of four
-// bytes, each 64 plus a magnitude below 64. Quants hold two words per block. The format defines `load_head`, and
-// `signed_of`, what a block's quants and head say.
+// bytes, each 64 plus a magnitude below 64. Quants hold two words per block. The format defines `signed_of`, what a
+// block's quants and the words of `load_own` and `load_common` say.
 const CENTRE: i32 = 64;
 #include "formats/block.wgsl"
-#include "formats/codebook.wgsl"
 #include "formats/codes.wgsl"
 #include "formats/signed_quad.wgsl"
 #include "formats/two_words.wgsl"
@@ -19,7 +18,7 @@ struct Signed {
 }
 
 fn load_block(block: u32) -> Block {
-    let w = signed_of(load_words(block), load_head(block), block);
+    let w = signed_of(load_words(block), load_own(block), load_common(block), block);
     let s0 = w.scale.x * BYTE_SCALE;
     let s1 = w.scale.y * BYTE_SCALE;
     let m0 = vec4<f32>(64.0 * w.scale.x);
@@ -36,8 +35,8 @@ fn load_block(block: u32) -> Block {
     );
 }
 
-fn codes_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Codes {
-    let w = signed_of(words, head, block);
+fn codes_of(words: vec2<u32>, own: u32, scale_words: vec4<u32>, block: u32) -> Codes {
+    let w = signed_of(words, own, scale_words, block);
     return Codes(
         vec4<u32>(
             signed_bytes(w.first.x, w.signs),
@@ -52,36 +51,6 @@ fn codes_of(words: vec2<u32>, head: vec4<u32>, block: u32) -> Codes {
             signed_bytes(w.second.w, w.signs >> 7u),
         ),
         w.scale,
-    );
-}
-
-// From four entries of eight magnitudes.
-fn signed_eights(index: vec4<u32>, signs: u32, scale: vec2<f32>) -> Signed {
-    return Signed(
-        vec4<u32>(codebook_pair(index.x), codebook_pair(index.y)),
-        vec4<u32>(codebook_pair(index.z), codebook_pair(index.w)),
-        signs,
-        scale,
-    );
-}
-
-// From eight entries of four magnitudes.
-fn signed_fours(first: vec4<u32>, second: vec4<u32>, signs: u32, scale: vec2<f32>) -> Signed {
-    return Signed(
-        vec4<u32>(
-            codebook_word(first.x),
-            codebook_word(first.y),
-            codebook_word(first.z),
-            codebook_word(first.w),
-        ),
-        vec4<u32>(
-            codebook_word(second.x),
-            codebook_word(second.y),
-            codebook_word(second.z),
-            codebook_word(second.w),
-        ),
-        signs,
-        scale,
     );
 }
 

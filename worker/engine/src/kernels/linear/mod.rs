@@ -36,6 +36,8 @@ pub enum Epilogue {
     },
     /// `y = activation(W x)`
     Activate(Activation),
+    /// The same in f16, as [`halve`] leaves it; the output has an even number of rows.
+    ActivateHalves(Activation),
     /// `y = activation(W x) * input[at..]`, where the input has `len` elements per token.
     GateInput {
         /// The activation function.
@@ -125,7 +127,7 @@ pub struct Linear {
     pub experts: Option<ExpertRows>,
     /// Each head has its own rows and its own input; not with experts or tiles.
     pub heads: Option<HeadRows>,
-    /// The input is an attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
+    /// The input is one token's attention result in splits; requires several lanes, and at most [`MAX_MERGED_LEN`].
     pub merge: Option<MergedParts>,
     /// Operations fused after the product.
     pub epilogue: Epilogue,
@@ -217,6 +219,10 @@ impl Linear {
             Epilogue::Activate(activation) => {
                 with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE")
             }
+            Epilogue::ActivateHalves(activation) => {
+                debug_assert!(self.out_rows.is_multiple_of(2), "halves are stored in pairs");
+                with_activation(store(shader, 1.0), activation).define_if(true, "ACTIVATE").define_if(true, "HALVES")
+            }
             Epilogue::GateInput { activation, at, len } => with_activation(store(shader, 1.0), activation)
                 .define_if(true, "ACTIVATE")
                 .define_if(true, "GATES_INPUT")
@@ -251,7 +257,14 @@ impl Linear {
     fn cooperative(&self) -> Shader {
         debug_assert!(self.heads.is_none(), "heads do not share a tile");
         debug_assert!(self.norm_eps.is_none(), "`halve` applies it");
-        let ([pairs, tokens], steps) = (self.tuning.tile(), self.tuning.steps);
+        let LinearTuning { workgroup, steps, unroll, coalesced, .. } = self.tuning;
+        let [pairs, tokens] = self.tuning.tile();
+        let has_halves = coalesced && self.tensor_type == TensorType::F16;
+        // Of a row's or a token's columns in a step: blocks, or groups of four.
+        let parts = |is_coalesced: bool| if is_coalesced { 8 * steps } else { steps };
+        let (row_parts, token_parts) = (2 * pairs * parts(has_halves), tokens * parts(coalesced));
+        debug_assert!(row_parts.is_multiple_of(workgroup), "all threads load as many parts of rows");
+        debug_assert!((2 * steps).is_multiple_of(unroll), "all turns of the loop are alike");
         Shader::new("linear/cooperative.wgsl")
             .constant("ROW_TILES", self.tuning.pairs)
             .constant("TOKEN_TILES", self.tuning.tokens)
@@ -259,11 +272,17 @@ impl Linear {
             .constant("TOKEN_GROUPS", self.tuning.token_groups())
             .constant("TILE_TOKENS", tokens)
             .constant("STEP_BLOCKS", steps)
+            .constant("UNROLL", unroll)
             .define_if(self.tuning.prefetch, "PREFETCH")
+            .define_if(coalesced, "COALESCED")
+            .define_if(has_halves, "WEIGHT_HALVES")
             .constant("SUBGROUP", COOPERATIVE_SUBGROUP)
-            .constant("ROW_LOADS", 2 * pairs * steps / COOPERATIVE_WORKGROUP)
-            .constant("TOKEN_LOADS", (tokens * steps).div_ceil(COOPERATIVE_WORKGROUP))
-            .define_if(tokens * steps < COOPERATIVE_WORKGROUP, "FEW_TOKENS")
+            .constant("PAIR_TURNS", 128 / COOPERATIVE_SUBGROUP)
+            .constant("ROW_PARTS", parts(has_halves))
+            .constant("TOKEN_PARTS", parts(coalesced))
+            .constant("ROW_LOADS", row_parts / workgroup)
+            .constant("TOKEN_LOADS", token_parts.div_ceil(workgroup))
+            .define_if(token_parts < workgroup, "FEW_TOKENS")
     }
 
     /// Blocks whose quants a vec4 holds.
@@ -272,51 +291,64 @@ impl Linear {
         (16 * group.blocks / group.quants) as u32
     }
 
-    /// Whether workgroups copy the format's codebook to their memory: there is one, and it fits beside the input's tile
+    /// Whether workgroups copy the format's codebook to their memory: there is one, and it fits beside the inputs' tile
     /// and sums of threads.
     fn shares_codebook(&self) -> bool {
         let Some(codebook) = Codebook::of(self.tensor_type).filter(|_| self.tuning.shared_codebook) else {
             return false;
         };
-        let LinearTuning { workgroup, lanes, steps, subgroup, integers, .. } = self.tuning;
+        let LinearTuning { workgroup, lanes, steps, tokens, subgroup, integers, .. } = self.tuning;
         let tile_bytes = if integers { 44 * lanes * steps.max(self.span()) } else { 128 * (lanes * steps + 1) };
+        // With several tokens also all products, and the norm's factors.
+        let result_bytes = if tokens > 1 { 8 * self.tuning.tile()[0] + 4 } else { 0 };
         let sum_bytes = 8 * (workgroup / subgroup.min(workgroup));
-        4 * codebook.word_count() as u32 + tile_bytes + sum_bytes <= LEAST_WORKGROUP_BYTES
+        let bytes = 4 * codebook.word_count() as u32 + tokens * (tile_bytes + result_bytes) + sum_bytes;
+        bytes <= LEAST_WORKGROUP_BYTES
     }
 
-    /// Whether threads have so few weights that they can hold them until the input has arrived.
+    /// Whether threads load weights before the input has arrived: with one token if they have so few that they can hold
+    /// them.
     fn has_weights_first(&self) -> bool {
-        self.tuning.steps == 1 && self.tuning.pairs == 1 && self.cols / 32 <= 2 * self.tuning.lanes
+        let LinearTuning { lanes, steps, pairs, tokens, prefetch, .. } = self.tuning;
+        let holds_them = if tokens > 1 { prefetch } else { pairs == 1 && self.cols / 32 <= 2 * lanes };
+        steps == 1 && holds_them
     }
 
     /// Declares what only `matvec_integers.wgsl` uses.
     fn matvec_integers(&self) -> Shader {
         debug_assert!(has_codes(self.tensor_type), "the format has codes");
-        debug_assert!(self.merge.is_none() && self.heads.is_none(), "the kernel rounds whole inputs");
+        debug_assert!(self.heads.is_none(), "the kernel rounds whole inputs");
+        let LinearTuning { workgroup, lanes, steps, tokens, subgroup, .. } = self.tuning;
         let span = self.span();
-        self.tuning
-            .declare_subgroups(Shader::new("linear/matvec_integers.wgsl"))
-            .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
-            .constant("LANES", self.tuning.lanes)
+        let units = (steps / span).max(1);
+        Shader::new("linear/matvec_integers.wgsl")
+            .define_if(subgroup >= 4, "SHUFFLE_FOURS")
             .constant("SPAN", span)
-            .constant("UNITS", (self.tuning.steps / span).max(1))
+            .constant("UNITS", units)
+            .constant("TILE_LOADS", (4 * lanes * units * span).div_ceil(workgroup / tokens))
     }
 
     /// Declares what only `matvec.wgsl` and `matvec_integers.wgsl` use.
     fn matvec(&self) -> Shader {
-        debug_assert_eq!(self.tuning.tokens, 1, "lanes share the rows of one token");
-        if self.tuning.integers {
-            return self.matvec_integers();
-        }
+        let LinearTuning { workgroup, lanes, steps, tokens, integers, .. } = self.tuning;
+        debug_assert!(tokens == 1 || self.experts.is_none(), "each token has its own rows");
+        debug_assert!(tokens == 1 || self.merge.is_none(), "parts are those of one token");
+        debug_assert!(workgroup.is_multiple_of(tokens), "as many threads load the input of each token");
+        let shader = if integers {
+            self.matvec_integers()
+        } else {
+            Shader::new("linear/matvec.wgsl")
+                .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
+                .constant("STEPS", steps)
+                .constant("TILE_LOADS", tile_loads(lanes * steps, workgroup / tokens))
+        };
         let shader = self
             .tuning
-            .declare_subgroups(Shader::new("linear/matvec.wgsl"))
+            .declare_subgroups(shader)
+            .define_if(tokens > 1, "SEVERAL_TOKENS")
             .define_if(self.shares_codebook(), "SHARED_CODEBOOK")
             .define_if(self.merge.is_some(), "MERGE")
-            .define_if(self.has_weights_first(), "WEIGHTS_FIRST")
-            .constant("LANES", self.tuning.lanes)
-            .constant("STEPS", self.tuning.steps)
-            .constant("TILE_LOADS", tile_loads(self.tuning.lanes * self.tuning.steps, self.tuning.workgroup));
+            .constant("LANES", lanes);
         match self.merge {
             Some(parts) => shader.constant("SPLITS", parts.splits).constant("VALUE_DIM", parts.value_dim),
             None => shader,
@@ -336,9 +368,9 @@ pub fn halve(inputs: u32, cols: u32, norm_eps: Option<f32>) -> (Shader, Grid) {
     (shader, Grid::TokensInY { x: inputs, z: 1 })
 }
 
-/// Number of 4-element vectors per thread when a workgroup loads a tile of `blocks` input blocks.
-pub(super) fn tile_loads(blocks: u32, workgroup: u32) -> u32 {
-    (8 * blocks).div_ceil(workgroup)
+/// Number of 4-element vectors per thread when so many threads load a tile of `blocks` input blocks.
+pub(super) fn tile_loads(blocks: u32, threads: u32) -> u32 {
+    (8 * blocks).div_ceil(threads)
 }
 
 /// Converts the inputs of a packed product, `inputs` per token with `cols` columns each, to integers, after an RMS norm

@@ -24,16 +24,20 @@ fn half_sum(words: vec4<u32>) -> i32 {
     return word_sum(words.x) + word_sum(words.y) + word_sum(words.z) + word_sum(words.w);
 }
 
+// What values of at most `most` are multiplied by. If all are zero, they stay zero.
+fn rounding_factor(most: f32) -> f32 {
+    return select(0.0, 127.0 / most, most > 0.0);
+}
+
 fn rounded(x: Block) -> Rounded {
     var largest = vec4<f32>(0.0);
     #repeat v 8
     largest = max(largest, abs(x.v$v));
     #end
     let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
-    // If all are zero, they stay zero.
-    let inverse = select(0.0, 127.0 / most, most > 0.0);
+    let factor = rounding_factor(most);
     #repeat v 8
-    let word$v = rounded_word(x.v$v, inverse);
+    let word$v = rounded_word(x.v$v, factor);
     #end
     let first = vec4<u32>(word0, word1, word2, word3);
     let second = vec4<u32>(word4, word5, word6, word7);

@@ -147,7 +147,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef AFTER_ROPE
         store_rotated(token, pair, values);
 #else
-        store_pair(token, pair, values);
+        store_pair(token, pair, values, vec2<f32>());
 #endif
     }
 #ifdef CACHE_Q8

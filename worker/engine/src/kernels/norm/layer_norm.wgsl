@@ -1,8 +1,12 @@
 // Layer norm (Ba et al. 2016): y[t] = (x[t] - mean) / sqrt(variance + EPS) * weight + bias. With RMS the mean counts as
-// zero, without BIAS there is none, with RESIDUAL x[t] is the sum with another vector, and with IN_PLACE y is x.
+// zero, without BIAS there is none, with RESIDUAL x[t] is the sum with another vector, and with IN_PLACE y is x. With
+// HALVES the result is converted as by `halve.wgsl`.
 // Grid: one workgroup per token. Constants: LEN, EPS, WORKGROUP.
 #include "shared/state.wgsl"
 #include "shared/workgroup_sum.wgsl"
+#ifdef HALVES
+#include "shared/to_half.wgsl"
+#endif
 
 @group(0) @binding(0) var<uniform> state: State;
 #ifdef IN_PLACE
@@ -11,8 +15,13 @@
 #else
 // Hidden state: [tokens][LEN]
 @group(0) @binding(1) var<storage, read> x: array<f32>;
+#ifdef HALVES
+// Result: [tokens][LEN]
+@group(0) @binding(4) var<storage, read_write> y: array<f16>;
+#else
 // Result: [tokens][LEN]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
+#endif
 #endif
 #ifdef RESIDUAL
 // Added to x: [tokens][LEN]
@@ -62,7 +71,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #ifdef IN_PLACE
         x[base + i] = value;
 #else
+#ifdef HALVES
+        y[base + i] = to_half(vec4<f32>(value)).x;
+#else
         y[base + i] = value;
+#endif
 #endif
     }
 }

@@ -60,6 +60,8 @@ pub struct LayerNorm {
     pub residual: bool,
     /// The result replaces the input.
     pub in_place: bool,
+    /// The result is f16, as [`halve`](super::linear::halve) leaves it; not in place.
+    pub halves: bool,
     /// Epsilon of the norm.
     pub eps: f32,
 }
@@ -67,7 +69,9 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// The kernel.
     pub fn shader(&self) -> Shader {
+        debug_assert!(!(self.in_place && self.halves), "halves take another buffer");
         Shader::new("norm/layer_norm.wgsl")
+            .define_if(self.halves, "HALVES")
             .define_if(self.rms, "RMS")
             .define_if(self.bias, "BIAS")
             .define_if(self.residual, "RESIDUAL")

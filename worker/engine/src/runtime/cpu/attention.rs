@@ -284,6 +284,7 @@ mod tests {
                 layout: AttentionLayout::Batch,
                 splits: 1,
                 workgroup: 32,
+                halves: false,
             };
             let expected = attention(&query, [&keys, &values], sinks, positions - tokens, &reference);
             for (actual, expected) in attend(&query, &cache, sinks, &shape).iter().zip(&expected) {

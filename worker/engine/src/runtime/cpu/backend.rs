@@ -8,7 +8,7 @@ use super::forward::Place;
 use super::sampler::Sampler;
 use crate::error::Result;
 use crate::models::Position;
-use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, SequenceToken, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, DraftStart, SequenceToken, Step};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
 const BATCH_SECONDS: f64 = 0.15;
@@ -139,6 +139,22 @@ impl Decoder for CpuDecoder {
         // No rejected samples to undo: `choices` stops at the first that differs from the draft.
         self.answer.position += accepted;
         self.answer.last = last;
+    }
+
+    async fn draft(&mut self, start: &DraftStart<'_>) -> Result<Vec<u32>> {
+        let DraftStart { mut position, ids, step, seen, count } = *start;
+        let Some((last, before)) = ids.split_last() else { return Ok(Vec::new()) };
+        for batch in before.chunks(self.batch_len()) {
+            self.layers(position, Batch::Tokens(batch)).await;
+            position += batch.len();
+        }
+        self.sampler.go_to(step, seen);
+        self.answer = Answer { position, last: *last, seconds_per_token: None };
+        let mut tokens = Vec::with_capacity(count);
+        for _ in 0..count {
+            tokens.extend(self.next_tokens(true).await?);
+        }
+        Ok(tokens)
     }
 
     async fn begin_step(&mut self, position: usize) -> Result<()> {

@@ -21,6 +21,14 @@ impl Sampler {
         Self { params: plan.params, history, bias: plan.bias.to_vec(), step: plan.generated as u32 }
     }
 
+    /// Continues with another step. `seen` has history entries that may have changed, by token.
+    pub(super) fn go_to(&mut self, step: usize, seen: &[(u32, u32)]) {
+        self.step = step as u32;
+        for (id, seen) in seen {
+            self.history[*id as usize] = *seen;
+        }
+    }
+
     /// Samples the next token. With `allowed`, only tokens whose bit is set there can be chosen.
     pub(super) fn choose(&mut self, logits: &[f32], allowed: Option<&[u32]>) -> u32 {
         let mut logits = logits.to_vec();

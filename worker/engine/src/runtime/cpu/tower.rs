@@ -17,7 +17,7 @@ use crate::models::{
     LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, StepPlan, TowerLayerPlan,
     TowerTensors, VectorId,
 };
-use crate::runtime::backend::{Tower, TowerInput};
+use crate::runtime::backend::{Tower, TowerInput, TowerOutput};
 
 /// A projector with its weights.
 pub(in crate::runtime) struct CpuTower {
@@ -257,8 +257,9 @@ impl Tower for CpuTower {
         &mut self,
         input: &TowerInput<'_>,
         on_layer: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Vec<Vec<f32>>> {
-        let count = input.embeddings as usize;
+    ) -> Result<TowerOutput> {
+        let (count, len) = (input.embeddings as usize, self.config.embedding_len as usize);
+        let for_layers = self.config.deepstack.len();
         let mut hidden = input.added.to_vec();
         for patches in &self.plan.patches {
             let x = Activations::new(input.values, patches.cols as usize);
@@ -269,7 +270,7 @@ impl Tower for CpuTower {
             add(&mut hidden, &self.convolved(input.values).await);
         }
         hidden = self.norm(hidden, self.plan.pre_norm);
-        let mut deepstack = Vec::new();
+        let (mut output, mut projected) = (TowerOutput::default(), 0);
         for (index, layer) in (0..).zip(&self.plan.layers) {
             if !on_layer(index as usize) {
                 return Err(EngineError::Interrupted);
@@ -278,13 +279,15 @@ impl Tower for CpuTower {
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
             self.pacer.pause_if_due().await;
-            deepstack.extend(layer.deepstack.as_ref().map(|plan| self.project(plan, &hidden, count)));
+            if let Some(plan) = &layer.deepstack {
+                output.put_layer((projected, for_layers), &self.project(plan, &hidden, count), len);
+                projected += 1;
+            }
         }
         hidden = self.norm(hidden, self.plan.post_norm);
-        let mut embeddings = vec![self.project(&self.plan.projection, &hidden, count)];
-        embeddings.append(&mut deepstack);
+        output.rows = self.project(&self.plan.projection, &hidden, count);
         self.weights.check()?;
-        Ok(embeddings)
+        Ok(output)
     }
 
     async fn pause(&self) -> Result<()> {

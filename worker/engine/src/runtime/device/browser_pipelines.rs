@@ -12,7 +12,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use super::browser_subgroups::get;
+use super::browser_features::get;
 use super::pipeline::Kernel;
 
 /// The method that wgpu calls.

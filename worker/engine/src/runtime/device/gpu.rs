@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::oneshot;
 
 #[cfg(target_family = "wasm")]
-use super::browser_subgroups::get;
+use super::browser_features::get;
 use super::kernels::{Edit, Kernels};
 use super::pipeline::Kernel;
 use super::tuning::Tuning;
@@ -84,7 +84,7 @@ impl Gpu {
     /// [`EngineError::NoGpu`] if there is no adapter or it provides no device.
     pub async fn new(options: GpuOptions) -> Result<Self> {
         #[cfg(target_family = "wasm")]
-        let subgroups = (!options.baseline).then(super::browser_subgroups::SubgroupRequest::new).flatten();
+        let request = (!options.baseline).then(super::browser_features::FeatureRequest::new).flatten();
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions {
@@ -117,9 +117,12 @@ impl Gpu {
             .await
             .map_err(|error| EngineError::NoGpu(error.to_string()))?;
 
-        let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
+        #[cfg(not(target_family = "wasm"))]
+        let (has_subgroups, has_matrices) =
+            (features.contains(wgpu::Features::SUBGROUP), features.contains(MATRIX_FEATURES));
         #[cfg(target_family = "wasm")]
-        let has_subgroups = has_subgroups || subgroups.is_some_and(|request| request.is_granted());
+        let (has_subgroups, has_matrices) =
+            request.map(|request| request.granted()).map_or((false, false), |own| (own.subgroups, own.matrices));
         let first_error = Arc::new(Mutex::new(None));
         let on_error = Arc::clone(&first_error);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| record(&on_error, error.to_string())));
@@ -140,7 +143,7 @@ impl Gpu {
         let limits = device.limits();
         let has_packed_products =
             instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
-        let tiles = if features.contains(MATRIX_FEATURES) {
+        let tiles = if has_matrices {
             Tiles::Cooperative
         } else if has_packed_products {
             Tiles::Packed
@@ -328,11 +331,16 @@ impl Gpu {
         start: u64,
         len_bytes: u64,
     ) -> Result<Vec<T>> {
+        self.start_to_read(buffer, start, len_bytes).finish(self).await.map(|(contents, _)| contents)
+    }
+
+    /// Starts to read `len_bytes` of `buffer` at byte offset `start`, as they are after what was submitted so far.
+    pub(in crate::runtime) fn start_to_read(&self, buffer: &wgpu::Buffer, start: u64, len_bytes: u64) -> Readback {
         let staging = self.staging_buffer(len_bytes);
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, len_bytes);
         let submission = self.queue.submit([encoder.finish()]);
-        self.read(staging, len_bytes, submission).finish(self).await.map(|(contents, _)| contents)
+        self.read(staging, len_bytes, submission)
     }
 
     /// A buffer that the host can read.
@@ -409,8 +417,10 @@ impl Readback {
             .slice(0..self.len_bytes)
             .get_mapped_range()
             .map_err(|error| EngineError::Gpu(error.to_string()))?;
-        // Copied element by element, because the view may not be aligned for T.
-        let contents = view.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned).collect();
+        // Copied as bytes, because the view may not be aligned for T.
+        let mut contents = bytemuck::zeroed_vec::<T>(view.len() / size_of::<T>());
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut contents);
+        bytes.copy_from_slice(&view[..bytes.len()]);
         drop(view);
         self.staging.unmap();
         Ok((contents, self.staging))

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pipeline::Kernel;
+#[cfg(target_family = "wasm")]
+use crate::kernels::in_chromium;
 use crate::kernels::{Shader, expand};
 
 /// Edits the source of a kernel.
@@ -28,6 +30,8 @@ impl Kernels {
             return Arc::clone(kernel);
         }
         let text = expand(shader);
+        #[cfg(target_family = "wasm")]
+        let text = in_chromium(&text).unwrap_or(text);
         let text = match self.edit {
             Some(edit) => edit(shader, text),
             None => text,

@@ -3,9 +3,9 @@
 #[cfg(not(feature = "gpu"))]
 mod absent;
 #[cfg(all(target_family = "wasm", feature = "gpu"))]
-mod browser_pipelines;
+mod browser_features;
 #[cfg(all(target_family = "wasm", feature = "gpu"))]
-mod browser_subgroups;
+mod browser_pipelines;
 #[cfg(feature = "gpu")]
 mod dispatch;
 #[cfg(feature = "gpu")]

@@ -22,12 +22,31 @@ pub struct Tuning {
     pub attention_splits: [AttentionSplits; 3],
     /// Number of weights from which on a matrix counts as large.
     pub large_matrix: u64,
+    /// The same where very many tokens are multiplied with it, see [`Tuning::for_many_tokens`].
+    pub tiled_weights: u32,
     /// Products of large matrices for single tokens.
     pub decode_large: LinearTuning,
     /// Products of large matrices with few bits for single tokens, if they are multiplied as integers.
     pub decode_integers: Option<LinearTuning>,
     /// Products of large matrices for batches of tokens.
     pub prefill_large: LinearTuning,
+    /// Steps of at most this many tokens, to verify a draft or one of each of several sequences, have products like
+    /// single tokens; larger ones have those of batches.
+    pub matvec_tokens: u32,
+    /// Those products for two tokens or more, whose weights are loaded once for as many as a thread computes. `tokens` is
+    /// the most; with fewer, tiles have more steps.
+    pub several: LinearTuning,
+    /// The same with matrices of so few rows that [`Tuning::several`] would use fewer threads than
+    /// [`Tuning::few_threads`].
+    pub several_narrow: LinearTuning,
+    /// Products of large matrices for pictures and sound.
+    pub encode_large: LinearTuning,
+    /// The same for a picture where those would be fewer than [`Tuning::busy_tiles`] tiles.
+    pub encode_slim: LinearTuning,
+    /// The fewest tiles that keep the adapter busy.
+    pub busy_tiles: u32,
+    /// Where matrix units take the patches of a picture, other kernels convert their results for them.
+    pub encode_halves: bool,
     /// In prompt batches of at most this many tokens, experts' products have the layout for single tokens: so few tokens
     /// per expert would leave tiles mostly empty.
     pub few_tokens: u32,
@@ -76,7 +95,8 @@ impl Tuning {
         Self::for_adapter(false, subgroup_min_size)
     }
 
-    /// Adds tiles for large products; `best` is the best kind that the adapter supports.
+    /// Adds tiles for large products, and products of more tokens at once; `best` is the best kind of tiles that the
+    /// adapter supports.
     #[must_use]
     pub fn with_tiles(self, workgroup_memory_bytes: u32, best: Tiles) -> Self {
         if workgroup_memory_bytes < SHARED_TILE_BYTES || self.large_matrix == u64::MAX {
@@ -84,6 +104,7 @@ impl Tuning {
         }
         let shared =
             LinearTuning { workgroup: 128, lanes: 1, pairs: 4, tokens: 8, tiles: Tiles::Shared, ..self.prefill };
+        let tuning = self.with_eight_tokens(workgroup_memory_bytes);
         if best == Tiles::Cooperative && workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
             let prefill_large = LinearTuning {
                 workgroup: COOPERATIVE_WORKGROUP,
@@ -96,10 +117,35 @@ impl Tuning {
             // Such an adapter needs many tokens to stay busy with attention over long prompts.
             // As many rows as threads have blocks to load, and as few tokens as a matrix has.
             let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
-            return Self { prefill_large, prefill_narrow, narrow_tokens: 16, prefill_batch: 2048, ..self };
+            let encode_large = LinearTuning { coalesced: true, unroll: 4, ..prefill_large };
+            // Tiles of half the size, for two workgroups where there was one.
+            let encode_slim = LinearTuning { workgroup: COOPERATIVE_WORKGROUP / 2, ..encode_large };
+            return Self {
+                prefill_large,
+                prefill_narrow,
+                narrow_tokens: 16,
+                encode_large,
+                encode_slim,
+                busy_tiles: 128,
+                encode_halves: true,
+                prefill_batch: 2048,
+                ..tuning
+            };
         }
         let prefill_large = if best == Tiles::Shared { shared } else { shared.packed() };
-        Self { prefill_large, prefill_batch: 512, ..self }
+        // Neither pictures nor sound have a use for the speed of integers if it costs details.
+        Self { prefill_large, encode_large: shared, encode_slim: shared, prefill_batch: 512, ..tuning }
+    }
+
+    /// Up to eight tokens at once, whose inputs need at least [`SHARED_TILE_BYTES`] of workgroup memory.
+    fn with_eight_tokens(self, workgroup_memory_bytes: u32) -> Self {
+        let several = LinearTuning { tokens: 8, ..self.several };
+        let mut several_narrow = LinearTuning { tokens: 8, ..self.several_narrow };
+        if workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
+            // As many rows of a workgroup share the inputs, but each has twice as many threads.
+            several_narrow = LinearTuning { workgroup: 256, lanes: 32, ..several_narrow };
+        }
+        Self { several, several_narrow, ..self }
     }
 
     /// Default layout for an adapter, chosen by benchmarks.
@@ -114,6 +160,8 @@ impl Tuning {
             tokens: 1,
             tiles: Tiles::None,
             row_groups: 2,
+            unroll: 1,
+            coalesced: false,
             subgroup: subgroup_min_size.filter(|size| size.is_power_of_two()).unwrap_or(1),
             subgroup_enable: cfg!(target_family = "wasm"),
             integers: false,
@@ -123,6 +171,12 @@ impl Tuning {
         let (workgroup, pairs) = if is_software { (8, 4) } else { (64, 1) };
         let prefill = LinearTuning { workgroup, lanes: 1, pairs, tokens: 8, ..decode };
         let (prefill_batch, attention_workgroup) = if is_software { (16, 32) } else { (256, 256) };
+        // Inputs of four tokens fit any device's workgroup memory.
+        let several = if is_software {
+            decode
+        } else {
+            LinearTuning { workgroup: 256, lanes: 16, pairs: 2, tokens: 4, ..decode }
+        };
         let steps = if is_software { [(0, 1), (256, 2), (u32::MAX, 2)] } else { [(0, 1), (64, 8), (1024, 32)] };
         Self {
             decode,
@@ -131,9 +185,17 @@ impl Tuning {
             attention_workgroup,
             attention_splits: steps.map(|(from, splits)| AttentionSplits { from, splits }),
             large_matrix: if is_software { u64::MAX } else { 1 << 21 },
+            tiled_weights: 1 << 16,
             decode_large: LinearTuning { workgroup: 256, steps: 2, ..decode },
             decode_integers: None,
             prefill_large: prefill,
+            matvec_tokens: if is_software { 0 } else { 16 },
+            several,
+            several_narrow: LinearTuning { workgroup: several.workgroup / 2, pairs: 1, prefetch: true, ..several },
+            encode_large: prefill,
+            encode_slim: prefill,
+            busy_tiles: 0,
+            encode_halves: false,
             few_tokens: if is_software { 0 } else { 32 },
             prefill_narrow: prefill,
             narrow_tokens: 0,
@@ -150,6 +212,28 @@ impl Tuning {
         let lanes = self.decode_large.lanes.min(16);
         let integers = LinearTuning { integers: true, lanes, steps: 4, pairs: 2, ..self.decode_large };
         Self { decode_integers: Some(integers).filter(LinearTuning::has_lanes), ..self }
+    }
+
+    /// The layout for the patches of a picture or the positions of a window of sound, which are so many that tiles pay off
+    /// for small matrices.
+    #[must_use]
+    pub fn for_many_tokens(self) -> Self {
+        // Adapters without tiles have no large matrices.
+        let has_tiles = self.large_matrix != u64::MAX;
+        let large_matrix = if has_tiles { self.large_matrix.min(self.tiled_weights.into()) } else { u64::MAX };
+        Self { large_matrix, prefill_large: self.encode_large, ..self }
+    }
+
+    /// The same with smaller tiles.
+    #[must_use]
+    pub fn for_many_tokens_in_slim_tiles(self) -> Self {
+        Self { prefill_large: self.encode_slim, ..self.for_many_tokens() }
+    }
+
+    /// Whether a product of `rows` rows with `tokens` tokens needs smaller tiles to keep the adapter busy.
+    pub fn has_few_tiles(&self, rows: u32, tokens: u32) -> bool {
+        let [pairs, tile_tokens] = self.encode_large.tile();
+        rows.div_ceil(2 * pairs) * tokens.div_ceil(tile_tokens) < self.busy_tiles
     }
 
     /// With codebooks in workgroup memory, see [`LinearTuning::shared_codebook`].
@@ -185,7 +269,11 @@ impl Tuning {
             decode_large: decode,
             decode_integers: None,
             prefill_large: prefill,
+            matvec_tokens: 0,
             narrow_tokens: 0,
+            encode_large: prefill,
+            encode_slim: prefill,
+            busy_tiles: 0,
             large_matrix: u64::MAX,
             attention_splits: self.attention_splits.map(|step| AttentionSplits { splits: 1, ..step }),
             projected_weights: 0,
@@ -209,8 +297,25 @@ impl Tuning {
         self.attention_splits.iter().rposition(|step| step.from as usize <= position).unwrap_or(0)
     }
 
-    /// The layout for a matrix of this shape: `base`, or one for large matrices.
+    /// The layout of products in a step of `count` tokens.
+    pub fn step(&self, count: u32) -> LinearTuning {
+        match count.next_power_of_two().min(self.several.tokens) {
+            _ if count > self.matvec_tokens => self.prefill,
+            1 => self.decode,
+            tokens => LinearTuning { tokens, ..self.several },
+        }
+    }
+
+    /// The number of tokens in a step whose logits need room, if there is memory for so many sequences.
+    pub fn step_rows(&self, sequences: u32) -> u32 {
+        self.prefill.tokens.max(self.matvec_tokens.min(sequences))
+    }
+
+    /// The layout for a matrix of this shape: `base`, or one for large matrices, or for several tokens.
     pub fn linear(&self, base: LinearTuning, rows: u32, cols: u32) -> LinearTuning {
+        if base.has_lanes() && base.tokens > 1 {
+            return self.several_tokens(base.tokens, rows, cols);
+        }
         if !self.is_large(rows, cols) {
             return base;
         }
@@ -228,12 +333,24 @@ impl Tuning {
         }
     }
 
+    /// The layout of up to so many tokens at once. The fewer they are, the more blocks of each a tile has room for.
+    fn several_tokens(&self, tokens: u32, rows: u32, cols: u32) -> LinearTuning {
+        let layout = if self.has_few_threads(self.several, rows) { self.several_narrow } else { self.several };
+        let tokens = tokens.min(layout.tokens);
+        let steps = (layout.steps * layout.tokens / tokens).min((cols / 32).div_ceil(layout.lanes));
+        LinearTuning { steps, tokens, ..layout }
+    }
+
     /// The layout for a matrix of this format and shape whose products are those of integers; `None` if they are not.
     pub fn integers(&self, base: LinearTuning, format: TensorType, rows: u32, cols: u32) -> Option<LinearTuning> {
-        let layout = self.decode_integers.filter(|_| base == self.decode && self.is_large(rows, cols))?;
-        // More lanes would need more of the input at once.
-        let pairs = if self.has_few_threads(layout, rows) { 1 } else { layout.pairs };
-        has_codes(format).then_some(LinearTuning { pairs, ..layout })
+        let layout = self.decode_integers.filter(|_| base.has_lanes() && self.is_large(rows, cols))?;
+        let layout = match (self.has_few_threads(layout, rows), base.tokens) {
+            (true, 1) => layout.with_more_threads(cols),
+            // More lanes would need more of the inputs at once.
+            (true, _) => LinearTuning { pairs: 1, ..layout },
+            (false, _) => layout,
+        };
+        has_codes(format).then_some(LinearTuning { tokens: base.tokens, ..layout })
     }
 
     fn is_large(&self, rows: u32, cols: u32) -> bool {
@@ -278,19 +395,73 @@ mod tests {
     }
 
     #[test]
+    fn steps_of_several_tokens_load_weights_once_for_a_power_of_two() {
+        let small = Tuning::for_adapter(false, Some(32));
+        let tuning = small.with_tiles(48 << 10, Tiles::Shared);
+        assert_eq!(tuning.step(1), tuning.decode);
+        assert_eq!([2, 3, 5, 8, 16].map(|count| tuning.step(count).tokens), [2, 4, 8, 8, 8]);
+        assert_eq!([2, 3, 5, 16].map(|count| small.step(count).tokens), [2, 4, 4, 4]);
+        assert_eq!(tuning.step(17), tuning.prefill);
+        assert_eq!(Tuning { matvec_tokens: 4, ..tuning }.step(5), tuning.prefill);
+        for other in [tuning.plain(), Tuning::for_adapter(true, None)] {
+            assert_eq!((other.step(1), other.step(8)), (other.prefill, other.prefill));
+        }
+        // Many rows, few rows, few columns; with a tile that is as large for fewer tokens.
+        let shape = |count, rows, cols| {
+            let LinearTuning { lanes, steps, pairs, tokens, .. } = tuning.linear(tuning.step(count), rows, cols);
+            [lanes, steps, pairs, tokens]
+        };
+        assert_eq!(shape(8, 19_456, 2560), [16, 1, 2, 8]);
+        assert_eq!(shape(2, 19_456, 2560), [16, 4, 2, 2]);
+        assert_eq!(shape(3, 2560, 9728), [32, 2, 1, 4]);
+        assert_eq!(shape(2, 576, 576), [32, 1, 1, 2]);
+        let integers = tuning.with_integers();
+        let layout = integers.integers(integers.step(4), TensorType::Q1_0, 28_672, 4096);
+        assert_eq!(layout.map(|layout| (layout.integers, layout.tokens)), Some((true, 4)));
+        assert_eq!([1, 12, 100].map(|sequences| tuning.step_rows(sequences)), [8, 12, 16]);
+    }
+
+    #[test]
     fn large_matrices_of_few_bits_can_be_integers() {
         let floats = Tuning::for_adapter(false, Some(32));
         let tuning = floats.with_integers();
         let of = |tuning: &Tuning, base, format, rows| tuning.integers(base, format, rows, 4096);
-        let large = of(&tuning, tuning.decode, TensorType::Q1_0, 28_672);
-        assert!(large.is_some_and(|layout| layout.integers && layout.pairs == 2));
-        assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 14_336).map(|layout| layout.pairs), Some(1));
+        let shape_of = |rows, cols| {
+            let layout = tuning.integers(tuning.decode, TensorType::Q1_0, rows, cols)?;
+            layout.integers.then_some((layout.lanes, layout.pairs))
+        };
+        assert_eq!(shape_of(28_672, 4096), Some((16, 2)));
+        // A row of 2,048 has too few blocks for 32 lanes.
+        assert_eq!([4096, 2048].map(|cols| shape_of(14_336, cols)), [Some((32, 1)), Some((16, 1))]);
         // Too small, a format with more bits, a batch, or not wanted.
         assert_eq!(of(&tuning, tuning.decode, TensorType::Q1_0, 256), None);
         assert_eq!(of(&tuning, tuning.decode, TensorType::Q4_0, 14_336), None);
         assert_eq!(of(&tuning, tuning.prefill, TensorType::Q1_0, 14_336), None);
         assert_eq!(of(&floats, floats.decode, TensorType::Q1_0, 14_336), None);
         assert_eq!(Tuning::for_adapter(true, None).with_integers().decode_integers, None);
+    }
+
+    #[test]
+    fn many_tokens_take_tiles_of_floats_for_small_matrices() {
+        let tuning = Tuning::for_adapter(false, Some(32));
+        for (best, expected) in [(Tiles::Packed, Tiles::Shared), (Tiles::Cooperative, Tiles::Cooperative)] {
+            let text = tuning.with_tiles(48 << 10, best);
+            let many = text.for_many_tokens();
+            assert_eq!(text.linear(text.prefill, 1152, 1152), text.prefill);
+            assert_eq!(many.linear(many.prefill, 1152, 1152).tiles, expected);
+            assert_eq!(many.linear(many.prefill, 128, 128), many.prefill);
+            let plain = text.plain().for_many_tokens();
+            assert_eq!(plain.linear(plain.prefill, 1152, 1152).tiles, Tiles::None);
+        }
+    }
+
+    #[test]
+    fn few_tiles_are_smaller() {
+        let tuning = Tuning::for_adapter(false, Some(32)).with_tiles(48 << 10, Tiles::Cooperative);
+        let slim = tuning.for_many_tokens_in_slim_tiles().linear(tuning.prefill, 1152, 1152);
+        assert_eq!(slim.tile(), [64, 64]);
+        assert_eq!([1024, 4096].map(|tokens| tuning.has_few_tiles(1152, tokens)), [true, false]);
+        assert!(!tuning.plain().has_few_tiles(1152, 64));
     }
 
     #[test]

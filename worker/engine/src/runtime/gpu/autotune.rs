@@ -84,7 +84,7 @@ pub(super) async fn run(
         }
         if !is_wanted() {
             if !kept.is_empty() {
-                decoder.lay_out(before);
+                decoder.lay_out(&before);
             }
             return Ok(None);
         }

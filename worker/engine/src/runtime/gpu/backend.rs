@@ -7,7 +7,7 @@ use super::decoder::GpuDecoder;
 use super::{autotune, profile, self_test};
 use crate::error::Result;
 use crate::models::Position;
-use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, Profiled, SequenceToken, Step};
+use crate::runtime::backend::{AnswerStart, Batch, Choice, Decoder, DraftStart, Profiled, SequenceToken, Step};
 use crate::runtime::measuring::{Change, Profile};
 
 /// Target duration of a prompt batch in seconds: short enough for quick stops.
@@ -30,7 +30,7 @@ impl Decoder for GpuDecoder {
     }
 
     fn max_logit_rows(&self) -> usize {
-        self.gpu.tuning().prefill.tokens as usize
+        self.logit_rows()
     }
 
     fn max_batch_len(&self) -> usize {
@@ -104,7 +104,7 @@ impl Decoder for GpuDecoder {
     async fn choices(&mut self, ids: &[u32]) -> Result<Vec<u32>> {
         debug_assert!(ids.len() <= self.max_choices(), "the buffers have room for them");
         let (position, step) = (self.answer.position(), self.answer.step());
-        let layers = self.verification_program()?;
+        let layers = self.verification_program(ids.len())?;
         self.feed_batch(position, step, ids);
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
@@ -127,6 +127,10 @@ impl Decoder for GpuDecoder {
             self.buffers.sampler.set_seen(&self.gpu, *id, *seen);
         }
         self.feed(self.answer.position(), self.answer.step(), last);
+    }
+
+    async fn draft(&mut self, start: &DraftStart<'_>) -> Result<Vec<u32>> {
+        self.draft_tokens(start).await
     }
 
     async fn begin_step(&mut self, position: usize) -> Result<()> {
@@ -193,11 +197,11 @@ impl Decoder for GpuDecoder {
     }
 
     fn apply(&mut self, changes: &[Change]) {
-        self.lay_out(changes.iter().fold(self.gpu.tuning(), |tuning, change| tuning.with(*change)));
+        self.lay_out(&changes.iter().fold(self.gpu.tuning(), |tuning, change| tuning.with(*change)));
     }
 
     fn make_plain(&mut self) {
-        self.lay_out(self.gpu.tuning().plain());
+        self.lay_out(&self.gpu.tuning().plain());
     }
 
     fn kernels_id(&self) -> Result<u64> {

@@ -36,7 +36,7 @@ pub(super) struct Buffers {
     pub sampler: SamplerBuffers,
     /// Token IDs of a prompt batch: `[batch]`.
     pub prompt_ids: wgpu::Buffer,
-    /// Output of the output head: `[logit_rows][vocab]`.
+    /// Output of the output head: `[logit_rows][vocab]`, see [`Tuning::step_rows`].
     pub logits: wgpu::Buffer,
     /// Hidden state: `[batch][embedding_len]`.
     pub hidden: wgpu::Buffer,
@@ -98,7 +98,7 @@ impl Buffers {
     /// Allocates the buffers.
     pub(super) fn new(gpu: &Gpu, config: &ModelConfig, room: Room, angles: &RopeAngles) -> Self {
         let tuning = gpu.tuning();
-        let sizes = Sizes::new(config, &tuning);
+        let sizes = Sizes::new(config, &tuning, room.sequences);
         let batch = prefill_batch(config, &tuning);
         let floats = |label, len: u64| gpu.storage_buffer(label, len * 4);
         let (rope, window_rope) = rope_buffers(gpu, angles, room.sequences as usize);
@@ -173,7 +173,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(config: &ModelConfig, tuning: &Tuning) -> Self {
+    fn new(config: &ModelConfig, tuning: &Tuning, sequences: u32) -> Self {
         let batch = u64::from(prefill_batch(config, tuning));
         let of = |len: u32| batch * u64::from(len);
         let activated = largest(config.feed_forwards().map(FeedForwardConfig::activated_len));
@@ -190,7 +190,7 @@ impl Sizes {
         let needs_output = config.post_norm || experts > 0;
         let split_len = |heads: HeadShape| tuning.max_splits() * heads.heads * (heads.value_dim + 2);
         Self {
-            logits: u64::from(tuning.prefill.tokens) * u64::from(config.vocab),
+            logits: u64::from(tuning.step_rows(sequences)) * u64::from(config.vocab),
             hidden: of(config.embedding_len),
             normed: if config.has_norm_dispatch() { of(config.embedding_len) } else { 0 },
             inner: of(largest(config.mixers().map(MixerConfig::inner_len))),
@@ -276,7 +276,7 @@ pub(super) fn prefill_batch(config: &ModelConfig, tuning: &Tuning) -> u32 {
 
 /// Size of the activations on a GPU in bytes.
 pub fn scratch_bytes(config: &ModelConfig) -> u64 {
-    Sizes::new(config, &Tuning::for_adapter(false, None)).sum() * 4
+    Sizes::new(config, &Tuning::for_adapter(false, None), config.sequences).sum() * 4
 }
 
 /// Maximum number of tokens in a prompt batch on a GPU.

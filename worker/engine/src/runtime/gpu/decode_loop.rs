@@ -5,6 +5,7 @@ use super::answer::{MAX_BATCH, ring_room};
 use super::decoder::GpuDecoder;
 use crate::error::Result;
 use crate::kernels::sampling::RING_LEN;
+use crate::runtime::backend::{Batch, DraftStart};
 use crate::runtime::device::Readback;
 
 /// Submissions in flight: one that the GPU is executing and one that is queued.
@@ -33,17 +34,41 @@ impl GpuDecoder {
             .min(answer.limit - answer.submitted)
             .min(ring_room(answer.step()));
         let (position, step) = (answer.position(), answer.step());
+        let encoder = self.encode_steps(position, count)?;
+        let readback = self.submit_steps(encoder, step, count);
+        self.answer.in_flight.push_back((readback, count));
+        self.answer.submitted += count;
+        self.advance(position, position + count);
+        Ok(())
+    }
+
+    /// Encodes `count` steps, of which the first feeds the token at `position`: one compute pass each.
+    fn encode_steps(&self, position: usize, count: usize) -> Result<wgpu::CommandEncoder> {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for i in 0..count {
             let program = self.decode_program(position + i)?;
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             program.iter().chain(&self.sampler).for_each(|dispatch| dispatch.encode(&mut pass, 1));
         }
+        Ok(encoder)
+    }
+
+    /// Drafts tokens, see [`Decoder::draft`](crate::runtime::backend::Decoder::draft). The host waits only once.
+    pub(super) async fn draft_tokens(&mut self, start: &DraftStart<'_>) -> Result<Vec<u32>> {
+        let DraftStart { mut position, ids, step, seen, count } = *start;
+        let Some((last, before)) = ids.split_last() else { return Ok(Vec::new()) };
+        for batch in before.chunks(self.max_batch as usize) {
+            position += self.submit_batch(position, Batch::Tokens(batch), false)?;
+        }
+        for (id, seen) in seen {
+            self.buffers.sampler.set_seen(&self.gpu, *id, *seen);
+        }
+        self.feed(position, step, *last);
+        let count = count.min(MAX_BATCH).min(ring_room(step));
+        let encoder = self.encode_steps(position, count)?;
         let readback = self.submit_steps(encoder, step, count);
-        self.answer.in_flight.push_back((readback, count));
-        self.answer.submitted += count;
         self.advance(position, position + count);
-        Ok(())
+        self.chosen(readback, count).await
     }
 
     /// Submits `count` encoded steps, beginning with `step`, and starts to read back the tokens they sample.

@@ -15,6 +15,9 @@ use crate::runtime::backend::{Batch, SequenceToken};
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::memory::{Copies, Room};
 
+/// Layouts that a step of several tokens may have: with 1, 2, 4, 8 or 16 tokens per thread, and that of batches.
+pub(super) const STEP_LAYOUTS: usize = 6;
+
 /// Dispatches by purpose, each created on first use (`programs.rs`).
 #[derive(Default)]
 pub(super) struct Programs {
@@ -34,10 +37,10 @@ pub(super) struct Programs {
     /// Layers and head for one token, by index of
     /// [`Tuning::attention_splits`](crate::runtime::Tuning::attention_splits).
     pub(super) decode: [OnceCell<Vec<Dispatch>>; 3],
-    /// Layers and head for a few tokens, to verify drafts.
-    pub(super) verification: OnceCell<Vec<Dispatch>>,
+    /// Layers and head for a few tokens, to verify drafts, by layout.
+    pub(super) verification: [OnceCell<Vec<Dispatch>>; STEP_LAYOUTS],
     /// The same for a token of each of several sequences.
-    pub(super) each: OnceCell<Vec<Dispatch>>,
+    pub(super) each: [OnceCell<Vec<Dispatch>>; STEP_LAYOUTS],
 }
 
 /// Dispatches and buffers of a generative model.

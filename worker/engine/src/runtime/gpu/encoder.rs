@@ -224,6 +224,7 @@ impl Builder<'_> {
             layout: AttentionLayout::Batch,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
+            halves: false,
         };
         let bound = [("state", &buffers.state), ("q", &buffers.query), ("kv", &buffers.kv), ("y", &buffers.attended)];
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bound, attention.grids()[0]);
@@ -382,6 +383,7 @@ impl Builder<'_> {
             bias: bias.is_some(),
             residual: matches!(place, Place::WithHidden | Place::WithNormed),
             in_place: place != Place::Apart,
+            halves: false,
             eps: self.config.norm_eps,
         };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))

@@ -193,7 +193,8 @@ impl ForwardBuilder<'_> {
         let mut bound = vec![("state", &self.buffers.state), ("x", x), ("norm_weight", self.weights.vector(weight))];
         bound.extend(y.map(|y| ("y", y)));
         let in_place = y.is_none();
-        let norm = LayerNorm { len, rms: !config.centred_norms, bias: false, residual: false, in_place, eps };
+        let norm =
+            LayerNorm { len, rms: !config.centred_norms, bias: false, residual: false, in_place, halves: false, eps };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 

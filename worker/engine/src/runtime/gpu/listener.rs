@@ -11,7 +11,7 @@ use super::weights::Weights;
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::attention::{Attention, AttentionLayout};
-use crate::kernels::linear::{Epilogue, LinearTuning, Tiles};
+use crate::kernels::linear::{Epilogue, LinearTuning};
 use crate::kernels::norm::LayerNorm;
 use crate::kernels::taps::Taps;
 use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
@@ -20,16 +20,13 @@ use crate::models::{
     SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS, taps_len,
 };
 use crate::runtime::backend::Listener;
-use crate::runtime::device::{Dispatch, Gpu, Task, Tuning};
+use crate::runtime::device::{Dispatch, Gpu, Task};
 use crate::speech::Rules;
 
 /// Number of tokens that are written before the host sees them. Tokens past the end are discarded.
 const WRITTEN_AT_ONCE: usize = 16;
 /// Nothing was said in this window yet, see `kernels/transcript/progress.wgsl`.
 const NOTHING_SAID: [u32; PROGRESS_WORDS] = [0, u32::MAX, u32::MAX, 0];
-
-/// Number of weights from which on a matrix is multiplied with a window's positions in tiles.
-const TILED_WEIGHTS: u64 = 1 << 16;
 
 /// Dispatches and buffers of a speech recogniser.
 pub(in crate::runtime) struct GpuListener {
@@ -69,7 +66,7 @@ impl GpuListener {
     ) -> Result<Self> {
         let (transcript, never) = rules.on_device(config.decoder.context);
         let buffers = Buffers::new(gpu, config, (&transcript, &never));
-        let (tuning, for_sound) = (gpu.tuning(), gpu.with_tuning(with_many_tokens(gpu.tuning())));
+        let (tuning, for_sound) = (gpu.tuning(), gpu.with_tuning(gpu.tuning().for_many_tokens()));
         let builder = |gpu, rows, tuning| Builder { gpu, config, weights: &weights, buffers: &buffers, rows, tuning };
         let sound = builder(&for_sound, &buffers.sound, tuning.prefill);
         let of_one = builder(gpu, &buffers.text, tuning.decode);
@@ -135,18 +132,6 @@ fn choice(gpu: &Gpu, buffers: &Buffers, transcript: &Transcript) -> Vec<Dispatch
         ("positions", &text.positions),
     ];
     vec![scan, Dispatch::new(gpu, &choice, &bound, choice_grid)]
-}
-
-/// The layout for the positions of a window, which are so many that tiles pay off for small matrices. They are tiles of
-/// floats: transcripts have no use for the speed of integers if it costs words.
-fn with_many_tokens(tuning: Tuning) -> Tuning {
-    let prefill_large = match tuning.prefill_large.tiles {
-        Tiles::Packed => tuning.prefill_large.unpacked(),
-        _ => tuning.prefill_large,
-    };
-    // Adapters without tiles have no large matrices.
-    let large_matrix = if tuning.large_matrix == u64::MAX { u64::MAX } else { TILED_WEIGHTS.min(tuning.large_matrix) };
-    Tuning { large_matrix, prefill_large, ..tuning }
 }
 
 /// Encodes dispatches as one pass.
@@ -415,6 +400,7 @@ impl Builder<'_> {
             layout: AttentionLayout::Batch,
             splits: 1,
             workgroup: self.gpu.tuning().attention_workgroup,
+            halves: false,
         };
         let bound = [("state", state), ("q", &self.rows.query), ("kv", &cache.0), ("y", &self.rows.attended)];
         let dispatch = Dispatch::new(self.gpu, &attention.shader(), &bound, attention.grids()[0]);
@@ -449,6 +435,7 @@ impl Builder<'_> {
             bias: bias.is_some(),
             residual: false,
             in_place: false,
+            halves: false,
             eps: SPEECH_NORM_EPS,
         };
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))

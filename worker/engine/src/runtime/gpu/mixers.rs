@@ -364,6 +364,7 @@ impl<'a> AttentionBuilder<'a> {
             layout: self.layout(),
             splits,
             workgroup: self.forward.gpu.tuning().attention_workgroup,
+            halves: false,
         }
     }
 
@@ -388,7 +389,8 @@ impl<'a> AttentionBuilder<'a> {
         // Matrix units read the cache as it is stored.
         let has_units =
             forward.gpu.tuning().prefill_large.tiles == Tiles::Cooperative && forward.config.cache == CacheFormat::F16;
-        if forward.layout.linear.tokens == 1 {
+        // A token, or so few that they have products like single tokens.
+        if forward.layout.linear.tokens == 1 || forward.layout.linear.has_lanes() {
             AttentionLayout::Token
         } else if has_units && has_cooperative_layout(&self.config.heads) && forward.layout.tokens != Tokens::OneOfEach
         {

@@ -19,11 +19,13 @@ pub(super) struct Input<'a> {
     pub experts: Option<ExpertRows>,
     pub heads: Option<HeadRows>,
     pub merge: Option<MergedParts>,
+    /// `x` is f16, as a kernel that converts inputs for matrix units leaves it; see [`ProductBuilder::takes_halves`].
+    pub halved: bool,
 }
 
 impl<'a> Input<'a> {
     pub(super) fn new(x: &'a wgpu::Buffer) -> Self {
-        Self { x, norm: None, bias: None, experts: None, heads: None, merge: None }
+        Self { x, norm: None, bias: None, experts: None, heads: None, merge: None, halved: false }
     }
 }
 
@@ -81,8 +83,9 @@ impl ProductBuilder<'_> {
                         self.integers(matrix, input).unwrap_or_else(|| self.tuning_for(matrix, input.experts.is_some()))
                     }
                 };
-                let prepared = self.prepared.filter(|_| tuning.prepares_inputs());
-                if let Some(prepared) = prepared.filter(|_| !is_prepared) {
+                let converted = if input.halved { Some(input.x) } else { self.prepared };
+                let prepared = converted.filter(|_| tuning.prepares_inputs());
+                if let Some(prepared) = prepared.filter(|_| !is_prepared && !input.halved) {
                     program.push(self.prepare(tuning.tiles, matrix.cols, input, prepared));
                     is_prepared = true;
                 }
@@ -121,6 +124,11 @@ impl ProductBuilder<'_> {
                 self.push(program, up, &Input { bias: *bias, ..*input }, &output(Epilogue::Activate(activation)))
             }
         }
+    }
+
+    /// Whether all matrices of a product are multiplied on matrix units, so that an input may be f16.
+    pub(super) fn takes_halves(&self, product: &[MatrixId]) -> bool {
+        self.weights.product(product).all(|matrix| self.tuning_for(matrix, false).tiles == Tiles::Cooperative)
     }
 
     /// Whether tokens share the rows of their experts in this matrix, so that the batch has to be grouped by expert.
@@ -185,8 +193,7 @@ impl ProductBuilder<'_> {
     /// The layout of a product of integers, if this is one.
     fn integers(&self, matrix: &Matrix, input: &Input<'_>) -> Option<LinearTuning> {
         let base = if input.experts.is_some() { self.experts } else { self.tuning };
-        let layout = self.gpu.tuning().integers(base, matrix.tensor_type, matrix.rows, matrix.cols);
-        layout.filter(|_| input.merge.is_none())
+        self.gpu.tuning().integers(base, matrix.tensor_type, matrix.rows, matrix.cols)
     }
 
     /// The layout of a product of floats, or of tiles.

@@ -8,63 +8,62 @@ use crate::runtime::backend::Profiled;
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::measuring::{KernelTime, Profile};
 
-/// Times each kernel of a program separately, and all of them in one pass.
+/// Times each kernel of a decoder's program separately, and all of them in one pass.
 pub(super) async fn run(decoder: &GpuDecoder, what: Profiled, position: usize, runs: usize) -> Result<Profile> {
-    if !decoder.gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-        return Err(EngineError::NoGpu("this adapter has no timestamps".to_owned()));
-    }
     match what {
         Profiled::Decode => {
-            let program: Vec<_> = decoder.decode_program(position)?.iter().chain(&decoder.sampler).collect();
-            decoder.time(&program, position, 1, runs).await
+            let program = decoder.decode_program(position)?.iter().chain(&decoder.sampler);
+            let program: Vec<_> = program.map(|dispatch| (dispatch, 1)).collect();
+            time(&decoder.gpu, &program, runs, || decoder.write_state(position, 1, 0)).await
         }
         Profiled::Prefill(tokens) => {
             let tokens = tokens.min(decoder.max_batch);
-            let layers = decoder.prompt_program(tokens as usize)?;
-            let program: Vec<_> = decoder.embed_program()?.iter().chain(layers).collect();
-            decoder.time(&program, position, tokens, runs).await
+            let program = decoder.embed_program()?.iter().chain(decoder.prompt_program(tokens as usize)?);
+            let program: Vec<_> = program.map(|dispatch| (dispatch, tokens)).collect();
+            time(&decoder.gpu, &program, runs, || decoder.write_state(position, tokens, 0)).await
         }
     }
 }
 
-impl GpuDecoder {
-    /// Times each dispatch of a program separately, and all of them in one pass.
-    async fn time(&self, program: &[&Dispatch], position: usize, tokens: u32, runs: usize) -> Result<Profile> {
-        self.write_state(position, tokens, 0);
-        let apart: Vec<_> = program.chunks(1).collect();
-        let mut samples = vec![Vec::with_capacity(runs); program.len()];
-        let (mut passes, mut encodings) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
-        for _ in 0..runs {
-            let (seconds, _) = pass_seconds(&self.gpu, &apart, tokens).await?;
-            samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
-            // The sampler advanced the state.
-            self.write_state(position, tokens, 0);
-            let (seconds, encode_seconds) = pass_seconds(&self.gpu, &[program], tokens).await?;
-            passes.extend(seconds);
-            encodings.push(encode_seconds);
-            self.write_state(position, tokens, 0);
-        }
-        let mut kernels: Vec<KernelTime> = Vec::new();
-        for (dispatch, samples) in program.iter().zip(&mut samples) {
-            let seconds = median(samples);
-            let known = kernels.iter_mut().find(|known| known.kernel == dispatch.kernel());
-            match known {
-                Some(known) => {
-                    known.count += 1;
-                    known.seconds += seconds;
-                    known.weight_bytes += dispatch.weight_bytes();
-                }
-                None => kernels.push(KernelTime {
-                    kernel: dispatch.kernel().to_owned(),
-                    count: 1,
-                    seconds,
-                    weight_bytes: dispatch.weight_bytes(),
-                }),
-            }
-        }
-        kernels.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-        Ok(Profile { kernels, pass_seconds: median(&mut passes), encode_seconds: median(&mut encodings) })
+/// Times each dispatch of a program, for a number of tokens, separately, and all of them in one pass. `reset` restores what
+/// they change.
+pub(super) async fn time(gpu: &Gpu, program: &[(&Dispatch, u32)], runs: usize, reset: impl Fn()) -> Result<Profile> {
+    if !gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        return Err(EngineError::NoGpu("this adapter has no timestamps".to_owned()));
     }
+    let apart: Vec<_> = program.chunks(1).collect();
+    let mut samples = vec![Vec::with_capacity(runs); program.len()];
+    let (mut passes, mut encodings) = (Vec::with_capacity(runs), Vec::with_capacity(runs));
+    for _ in 0..runs {
+        reset();
+        let (seconds, _) = pass_seconds(gpu, &apart).await?;
+        samples.iter_mut().zip(seconds).for_each(|(samples, seconds)| samples.push(seconds));
+        reset();
+        let (seconds, encode_seconds) = pass_seconds(gpu, &[program]).await?;
+        passes.extend(seconds);
+        encodings.push(encode_seconds);
+    }
+    reset();
+    let mut kernels: Vec<KernelTime> = Vec::new();
+    for ((dispatch, _), samples) in program.iter().zip(&mut samples) {
+        let seconds = median(samples);
+        let known = kernels.iter_mut().find(|known| known.kernel == dispatch.kernel());
+        match known {
+            Some(known) => {
+                known.count += 1;
+                known.seconds += seconds;
+                known.weight_bytes += dispatch.weight_bytes();
+            }
+            None => kernels.push(KernelTime {
+                kernel: dispatch.kernel().to_owned(),
+                count: 1,
+                seconds,
+                weight_bytes: dispatch.weight_bytes(),
+            }),
+        }
+    }
+    kernels.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    Ok(Profile { kernels, pass_seconds: median(&mut passes), encode_seconds: median(&mut encodings) })
 }
 
 fn median(samples: &mut [f64]) -> f64 {
@@ -74,7 +73,7 @@ fn median(samples: &mut [f64]) -> f64 {
 
 /// GPU seconds of each pass, and host seconds to encode and submit them. WebGPU takes timestamps only at the ends of
 /// passes.
-async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]], tokens: u32) -> Result<(Vec<f64>, f64)> {
+async fn pass_seconds(gpu: &Gpu, passes: &[&[(&Dispatch, u32)]]) -> Result<(Vec<f64>, f64)> {
     let count = 2 * passes.len() as u32;
     let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
         label: Some("timestamps"),
@@ -94,7 +93,7 @@ async fn pass_seconds(gpu: &Gpu, passes: &[&[&Dispatch]], tokens: u32) -> Result
                 end_of_pass_write_index: Some(2 * index + 1),
             }),
         });
-        dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass, tokens));
+        dispatches.iter().for_each(|(dispatch, tokens)| dispatch.encode(&mut pass, *tokens));
     }
     encoder.resolve_query_set(&queries, 0..count, &times, 0);
     gpu.queue().submit([encoder.finish()]);

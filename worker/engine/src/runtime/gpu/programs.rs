@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use super::decoder::{GpuDecoder, Programs};
+use super::decoder::{GpuDecoder, Programs, STEP_LAYOUTS};
 use super::forward::{ForwardBuilder, Layout, Tokens};
 use crate::error::Result;
 use crate::models::FeedForwardConfig;
@@ -11,32 +11,43 @@ use crate::runtime::device::{Dispatch, Tuning};
 
 impl GpuDecoder {
     /// Switches to another kernel layout.
-    pub(super) fn lay_out(&mut self, tuning: Tuning) {
-        self.gpu = self.gpu.with_tuning(tuning);
+    pub(super) fn lay_out(&mut self, tuning: &Tuning) {
+        self.gpu = self.gpu.with_tuning(*tuning);
         self.programs = Programs::default();
     }
 
-    /// Layers and head for at most [`GpuDecoder::max_verified`] tokens.
-    pub(super) fn verification_program(&self) -> Result<&[Dispatch]> {
-        self.program(&self.programs.verification, self.few_tokens(), |builder| builder.whole(&self.buffers.prompt_ids))
+    /// Layers and head for `count` tokens, at most [`GpuDecoder::max_verified`].
+    pub(super) fn verification_program(&self, count: usize) -> Result<&[Dispatch]> {
+        let (index, layout) = self.step_layout(count);
+        self.program(&self.programs.verification[index], layout, |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
-    /// Layers and head for a token of each of at most [`GpuDecoder::max_verified`] sequences.
-    pub(super) fn each_program(&self) -> Result<&[Dispatch]> {
-        let layout = Layout { tokens: Tokens::OneOfEach, ..self.few_tokens() };
-        self.program(&self.programs.each, layout, |builder| builder.whole(&self.buffers.prompt_ids))
+    /// Layers and head for a token of each of `count` sequences, at most [`GpuDecoder::logit_rows`].
+    pub(super) fn each_program(&self, count: usize) -> Result<&[Dispatch]> {
+        let (index, layout) = self.step_layout(count);
+        let layout = Layout { tokens: Tokens::OneOfEach, ..layout };
+        self.program(&self.programs.each[index], layout, |builder| builder.whole(&self.buffers.prompt_ids))
     }
 
-    /// Layout for a few tokens.
-    fn few_tokens(&self) -> Layout {
+    /// Layout of a step of `count` tokens, after its index among those of all steps.
+    fn step_layout(&self, count: usize) -> (usize, Layout) {
         let tuning = self.gpu.tuning();
-        // Lanes that share rows keep a GPU busy with few tokens, too.
-        Layout::batch(if tuning.decode.has_lanes() { tuning.decode } else { tuning.prefill })
+        let linear = tuning.step(count as u32);
+        if !linear.has_lanes() {
+            return (STEP_LAYOUTS - 1, Layout::batch(linear));
+        }
+        // Each token has experts of its own.
+        (linear.tokens.ilog2() as usize, Layout { experts: tuning.decode, ..Layout::batch(linear) })
     }
 
-    /// Maximum number of tokens that the buffers have room for, including logits.
+    /// Maximum number of tokens in a draft.
     pub(super) fn max_verified(&self) -> usize {
         self.gpu.tuning().prefill.tokens.min(self.max_batch) as usize
+    }
+
+    /// Maximum number of tokens whose logits the buffers have room for.
+    pub(super) fn logit_rows(&self) -> usize {
+        self.gpu.tuning().step_rows(self.buffers.sequences).min(self.max_batch) as usize
     }
 
     /// The embedding of a batch of prompt tokens.

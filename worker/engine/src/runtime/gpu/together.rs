@@ -16,8 +16,8 @@ impl GpuDecoder {
 
     /// Submits layers and head for a token of each of several sequences.
     pub(super) fn submit_each(&mut self, tokens: &[SequenceToken]) -> Result<()> {
-        debug_assert!(tokens.len() <= self.max_verified(), "the buffers have room for them");
-        let program = self.each_program()?;
+        debug_assert!(tokens.len() <= self.logit_rows(), "the buffers have room for them");
+        let program = self.each_program(tokens.len())?;
         self.feed_each(tokens);
         self.submit(|pass| program.iter().for_each(|dispatch| dispatch.encode(pass, tokens.len() as u32)));
         for token in tokens {

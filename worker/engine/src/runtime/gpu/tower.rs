@@ -1,24 +1,26 @@
 //! The GPU implementation of [`Tower`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use web_time::Instant;
 
 use super::buffers::State;
+use super::profile;
 use super::self_test;
-use super::tower_buffers::TowerBuffers;
-use super::tower_layers::{Builder, Vectors};
+use super::tower_buffers::{Counts, Over, TowerBuffers};
+use super::tower_builder::{Builder, Vectors};
+use super::tower_stages::{Stage, stages};
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
-use crate::models::{FRAMES_PER_POSITION, ProjectorConfig, ProjectorPlan, TowerTensors};
-use crate::runtime::backend::{Tower, TowerInput};
+use crate::models::{ProjectorConfig, ProjectorPlan, TowerTensors};
+use crate::runtime::backend::{Tower, TowerInput, TowerOutput};
 use crate::runtime::device::{Dispatch, Gpu};
+use crate::runtime::measuring::Profile;
 
 /// Longest time in seconds between two reports of progress: short enough for quick stops.
 const REPORT_SECONDS: f64 = 0.1;
-/// Rows of the picture for which the self-test builds the dispatches: as few as there may be.
+/// Rows of the input for which the self-test builds the dispatches: as few as there may be.
 const TESTED_ROWS: u32 = 1;
 
 /// A projector with its weights.
@@ -28,7 +30,7 @@ pub(in crate::runtime) struct GpuTower {
     plan: ProjectorPlan,
     weights: Arc<Weights>,
     vectors: Vectors,
-    /// For the largest picture so far.
+    /// For the largest input so far.
     program: Option<Program>,
 }
 
@@ -36,26 +38,15 @@ pub(in crate::runtime) struct GpuTower {
 struct Program {
     buffers: TowerBuffers,
     stages: Vec<Stage>,
+    /// What the buffers were last written for.
+    written: Option<Written>,
 }
 
-/// What the tokens of a stage are, in the order of their numbers and of [`TowerBuffers::states`].
+/// An input that was written: its shape, and what that says.
 #[derive(Debug, Clone, Copy)]
-enum Over {
-    /// Rows of the hidden state.
-    Rows,
-    /// Embeddings.
-    Embeddings,
-    /// Frames of a window of sound.
-    Frames,
-}
-
-/// Dispatches for the same number of tokens.
-struct Stage {
-    dispatches: Vec<Dispatch>,
-    /// What the tokens are.
-    over: Over,
-    /// A layer ends.
-    ends_layer: bool,
+struct Written {
+    shape: [u32; 2],
+    counts: Counts,
 }
 
 impl GpuTower {
@@ -75,9 +66,9 @@ impl GpuTower {
     }
 
     /// The program with room for this many rows.
-    async fn program(&mut self, rows: u32) -> Result<&Program> {
+    async fn program(&mut self, rows: u32) -> Result<&mut Program> {
         // If it is too small, its buffers are freed first, so that there is room for the new ones.
-        let program = match self.program.take().filter(|program| program.buffers.rows >= rows) {
+        let program = match self.program.take().filter(|program| program.buffers.room.rows >= rows) {
             Some(program) => program,
             None => self.gpu.allocating(|| self.new_program(rows)).await?,
         };
@@ -85,25 +76,13 @@ impl GpuTower {
     }
 
     fn new_program(&self, rows: u32) -> Result<Program> {
-        let Self { gpu, config, plan, weights, vectors, .. } = self;
+        let Self { config, plan, weights, vectors, .. } = self;
+        let tuning = self.gpu.tuning();
+        let gpu = &self.gpu.with_tuning(tuning.for_many_tokens());
+        let slim = &self.gpu.with_tuning(tuning.for_many_tokens_in_slim_tiles());
         let buffers = TowerBuffers::new(gpu, (config, plan), rows);
-        let stages = stages(&Builder { gpu, config, plan, weights, vectors, buffers: &buffers })?;
-        Ok(Program { buffers, stages })
-    }
-}
-
-impl Stage {
-    /// Runs it for `counts` of rows, embeddings and frames.
-    fn submit(&self, gpu: &Gpu, counts: [u32; 3]) {
-        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            let count = counts[self.over as usize];
-            for dispatch in &self.dispatches {
-                dispatch.encode(&mut pass, count);
-            }
-        }
-        gpu.queue().submit([encoder.finish()]);
+        let stages = stages(&Builder { gpu, slim, config, plan, weights, vectors, buffers: &buffers })?;
+        Ok(Program { buffers, stages, written: None })
     }
 }
 
@@ -112,17 +91,30 @@ impl Program {
         self.stages.iter().flat_map(|stage| &stage.dispatches)
     }
 
-    fn write(&self, gpu: &Gpu, input: &TowerInput<'_>, counts: [u32; 3]) {
+    /// Writes an input. What it shares with the one before is still there.
+    fn write(&mut self, gpu: &Gpu, input: &TowerInput<'_>, counts: Counts) {
         let (buffers, queue) = (&self.buffers, gpu.queue());
-        for (buffer, token_count) in buffers.states.iter().zip(counts) {
-            let state = State { position: 0, token_count, step: 0, row: 0 };
-            queue.write_buffer(buffer, 0, bytemuck::bytes_of(&state));
+        if self.written.is_none_or(|written| written.shape != input.shape) {
+            for over in Over::ALL {
+                let state = State { position: 0, token_count: counts.of(over), step: 0, row: 0 };
+                queue.write_buffer(buffers.state(over), 0, bytemuck::bytes_of(&state));
+            }
+            queue.write_buffer(&buffers.added, 0, bytemuck::cast_slice(input.added));
+            queue.write_buffer(&buffers.rope, 0, bytemuck::cast_slice(input.angles));
+            queue.write_buffer(&buffers.windows, 0, bytemuck::cast_slice(input.windows));
         }
         let values = buffers.sound.as_ref().map_or(&buffers.patches, |sound| &sound.mel);
         queue.write_buffer(values, 0, bytemuck::cast_slice(input.values));
-        queue.write_buffer(&buffers.hidden, 0, bytemuck::cast_slice(input.added));
-        queue.write_buffer(&buffers.rope, 0, bytemuck::cast_slice(input.angles));
-        queue.write_buffer(&buffers.windows, 0, bytemuck::cast_slice(input.windows));
+        self.written = Some(Written { shape: input.shape, counts });
+        self.restore_hidden(gpu);
+    }
+
+    /// Makes the hidden state what the first results are added to.
+    fn restore_hidden(&self, gpu: &Gpu) {
+        let TowerBuffers { added, hidden, .. } = &self.buffers;
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(added, 0, hidden, 0, hidden.size());
+        gpu.queue().submit([encoder.finish()]);
     }
 }
 
@@ -132,21 +124,27 @@ impl Tower for GpuTower {
         &mut self,
         input: &TowerInput<'_>,
         on_layer: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Vec<Vec<f32>>> {
-        let (gpu, len) = (self.gpu.clone(), u64::from(self.config.embedding_len));
-        let rows = input.rows(self.config.width);
-        let counts = [rows, input.embeddings, FRAMES_PER_POSITION * rows];
-        let program = self.program(counts[0]).await?;
+    ) -> Result<TowerOutput> {
+        let (gpu, len) = (self.gpu.clone(), self.config.embedding_len as usize);
+        let counts = Counts { rows: input.rows(self.config.width), embeddings: input.embeddings };
+        let output_bytes = u64::from(counts.embeddings) * len as u64 * 4;
+        let program = self.program(counts.rows).await?;
+        // Those that no input needed so far, together.
+        gpu.compile().await;
         program.write(&gpu, input, counts);
         let (mut done, mut reported, mut next_report, mut start) = (0, 0, 1, Instant::now());
+        let mut outputs = Vec::new();
         for stage in &program.stages {
             stage.submit(&gpu, counts);
+            if let Some(output) = stage.output {
+                outputs.push(gpu.start_to_read(&program.buffers.outputs[output], 0, output_bytes));
+            }
             if !stage.ends_layer {
                 continue;
             }
             done += 1;
             if done >= next_report {
-                gpu.read_buffer::<u32>(&program.buffers.states[0], size_of::<State>() as u64).await?;
+                gpu.read_buffer::<u32>(program.buffers.state(Over::Rows), size_of::<State>() as u64).await?;
                 let seconds = start.elapsed().as_secs_f64() / f64::from(done - reported);
                 next_report = done + ((REPORT_SECONDS / seconds.max(1e-6)) as u32).max(1);
                 (reported, start) = (done, Instant::now());
@@ -155,9 +153,16 @@ impl Tower for GpuTower {
                 }
             }
         }
-        let mut embeddings = Vec::new();
-        for output in &program.buffers.outputs {
-            embeddings.push(gpu.read_buffer(output, u64::from(counts[1]) * len * 4).await?);
+        let mut embeddings = TowerOutput::default();
+        // The last one is the main one. The others are copied while the GPU still computes it.
+        let for_layers = outputs.len() - 1;
+        for (index, output) in outputs.into_iter().enumerate() {
+            let (values, _) = output.finish::<f32>(&gpu).await?;
+            if index < for_layers {
+                embeddings.put_layer((index, for_layers), &values, len);
+            } else {
+                embeddings.rows = values;
+            }
         }
         Ok(embeddings)
     }
@@ -165,7 +170,19 @@ impl Tower for GpuTower {
     async fn pause(&self) -> Result<()> {
         let Some(program) = &self.program else { return Ok(()) };
         // Reading from the GPU is what makes a browser's thread wait for events.
-        self.gpu.read_buffer::<u32>(&program.buffers.states[0], 4).await.map(drop)
+        self.gpu.read_buffer::<u32>(program.buffers.state(Over::Rows), 4).await.map(drop)
+    }
+
+    async fn profile(&self, runs: usize) -> Result<Profile> {
+        let written = self.program.as_ref().and_then(|program| Some((program, program.written?)));
+        let (program, Written { counts, .. }) =
+            written.ok_or_else(|| EngineError::Prompt("nothing was encoded yet".to_owned()))?;
+        let dispatches = program.stages.iter().flat_map(|stage| {
+            let count = counts.of(stage.over);
+            stage.dispatches.iter().map(move |dispatch| (dispatch, count))
+        });
+        let dispatches: Vec<_> = dispatches.collect();
+        profile::time(&self.gpu, &dispatches, runs, || program.restore_hidden(&self.gpu)).await
     }
 
     async fn kernels_id(&mut self) -> Result<u64> {
@@ -183,37 +200,4 @@ impl Tower for GpuTower {
         self.gpu = self.gpu.with_tuning(self.gpu.tuning().plain());
         self.program = None;
     }
-}
-
-/// The stages that compute a projector.
-fn stages(builder: &Builder<'_>) -> Result<Vec<Stage>> {
-    let (plan, buffers) = (builder.plan, builder.buffers);
-    let rows = |dispatches, ends_layer| Stage { dispatches, over: Over::Rows, ends_layer };
-    let merged = |dispatches| Stage { dispatches, over: Over::Embeddings, ends_layer: false };
-    let (mut stages, mut start) = (Vec::new(), Vec::new());
-    for patches in &plan.patches {
-        builder.add(&mut start, patches, &buffers.patches, (None, None))?;
-    }
-    if let (Some(sound), Some(own)) = (builder.config.sound(), &buffers.sound) {
-        stages.push(Stage { dispatches: builder.of_frames(sound, own)?, over: Over::Frames, ends_layer: false });
-        start.extend(builder.of_positions(own)?);
-    }
-    start.extend(plan.pre_norm.map(|norm| builder.norm(norm, &buffers.hidden, None)));
-    stages.push(rows(start, false));
-    // Those of deepstack follow the main one.
-    let mut output = 0;
-    for (index, layer) in (0..).zip(&plan.layers) {
-        let mut dispatches = Vec::new();
-        builder.attention(&mut dispatches, index, layer)?;
-        builder.feed_forward(&mut dispatches, layer)?;
-        stages.push(rows(dispatches, true));
-        if let Some(projection) = &layer.deepstack {
-            output += 1;
-            stages.push(merged(builder.project(projection, &buffers.outputs[output])?));
-        }
-    }
-    let post_norm = plan.post_norm.map(|norm| builder.norm(norm, &buffers.hidden, None));
-    stages.push(rows(post_norm.into_iter().collect(), false));
-    stages.push(merged(builder.project(&plan.projection, &buffers.outputs[0])?));
-    Ok(stages)
 }

@@ -8,14 +8,50 @@ use crate::runtime::device::Gpu;
 /// Fewest rows that there is room for, so that small pictures share their buffers.
 const MIN_ROWS: u32 = 256;
 
+/// What the tokens of dispatches are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Rows of the hidden state.
+    Rows,
+    /// Embeddings.
+    Embeddings,
+    /// Frames of a window of sound.
+    Frames,
+}
+
+impl Over {
+    /// All kinds, in the order of their numbers.
+    pub(super) const ALL: [Self; 3] = [Self::Rows, Self::Embeddings, Self::Frames];
+}
+
+/// How many tokens there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) rows: u32,
+    pub(super) embeddings: u32,
+}
+
+impl Counts {
+    /// The number of these tokens.
+    pub(super) fn of(self, over: Over) -> u32 {
+        match over {
+            Over::Rows => self.rows,
+            Over::Embeddings => self.embeddings,
+            Over::Frames => FRAMES_PER_POSITION * self.rows,
+        }
+    }
+}
+
 /// Activations of a tower.
 pub(super) struct TowerBuffers {
-    /// Number of rows that there is room for.
-    pub(super) rows: u32,
-    /// State for the rows of the hidden state, for embeddings, and for frames of sound.
-    pub(super) states: [wgpu::Buffer; 3],
+    /// What there is room for.
+    pub(super) room: Counts,
+    /// The states of dispatches, by [`Over`].
+    states: [wgpu::Buffer; 3],
     /// Colours of patches: `[rows][patch_len]`, padded
     pub(super) patches: wgpu::Buffer,
+    /// What is added to the first hidden state; inputs of the same shape share it: `[rows][width]`
+    pub(super) added: wgpu::Buffer,
     /// `[rows][width]`
     pub(super) hidden: wgpu::Buffer,
     /// The input of a part after its norm, or its output before it is scaled: `[rows][width]`
@@ -72,12 +108,8 @@ impl TowerBuffers {
         let width = config.width;
         let steps = || floats("projection", embeddings, plan.step_len());
         let longest = plan.widest(config);
-        let prepared = match gpu.tuning().prefill_large.tiles {
-            Tiles::Cooperative => longest.div_ceil(2),
-            // Eight words of integers and two of scales per 32 elements.
-            Tiles::Packed => longest.div_ceil(32) * 10,
-            Tiles::None | Tiles::Shared => 0,
-        };
+        // Towers have no products of integers.
+        let prepared = if gpu.tuning().prefill_large.tiles == Tiles::Cooperative { longest.div_ceil(2) } else { 0 };
         let bounded_rows = if plan.has_bounds() { rows } else { 0 };
         let output = || floats("embeddings", embeddings, config.embedding_len);
         let sound = config.sound().map(|sound| SoundBuffers {
@@ -86,9 +118,10 @@ impl TowerBuffers {
             convolved: floats("convolved", rows, FRAMES_PER_POSITION * width),
         });
         Self {
-            rows,
-            states: [state(), state(), state()],
+            room: Counts { rows, embeddings },
+            states: Over::ALL.map(|_| state()),
             patches: floats("patches", rows, config.patch_len().next_multiple_of(32)),
+            added: floats("added at first", rows, width),
             hidden: floats("hidden", rows, width),
             normed: floats("normed", rows, width),
             projected: floats("projected", if config.normed { rows } else { 0 }, 3 * width),
@@ -106,6 +139,11 @@ impl TowerBuffers {
             outputs: (0..=config.deepstack.len()).map(|_| output()).collect(),
             sound,
         }
+    }
+
+    /// The state of dispatches for these tokens.
+    pub(super) fn state(&self, over: Over) -> &wgpu::Buffer {
+        &self.states[over as usize]
     }
 
     /// The layout of `kv`.

@@ -1,7 +1,8 @@
 //! Dispatches of a tower's projections.
 
 use super::product::{Input, Output};
-use super::tower_layers::{Builder, epilogue};
+use super::tower_buffers::Over;
+use super::tower_builder::{Builder, epilogue};
 use crate::error::Result;
 use crate::kernels::Grid;
 use crate::kernels::linear::Epilogue;
@@ -25,7 +26,7 @@ impl Builder<'_> {
 
     /// A step from `x`, which its norm and its bounds change, to `y`.
     fn step(&self, program: &mut Vec<Dispatch>, step: &StepPlan, x: &wgpu::Buffer, y: &wgpu::Buffer) -> Result<()> {
-        let (plan, state) = (&step.linear, ("state", &self.buffers.states[1]));
+        let (plan, state) = (&step.linear, ("state", self.buffers.state(Over::Embeddings)));
         program.extend(step.norm.map(|norm| self.step_norm(norm, plan.cols, x)));
         program.extend(self.clamp(plan, false, plan.cols, vec![state, ("y", x)]));
         let linear = |plan: &LinearPlan, epilogue| {
@@ -37,10 +38,10 @@ impl Builder<'_> {
             let (gate_input, stored) = linear(gate, Epilogue::STORE);
             let (input, gated) = linear(plan, Epilogue::Gate(activation));
             let both = [(&gate.product[..], &gate_input, &stored), (&plan.product[..], &input, &gated)];
-            self.products(true).push_all(program, &both)?;
+            self.products(Over::Embeddings, gate.rows).push_all(program, &both)?;
         } else {
-            let (input, output) = linear(plan, epilogue(plan));
-            self.products(true).push(program, &plan.product, &input, &output)?;
+            let (input, output) = linear(plan, epilogue(plan, false));
+            self.products(Over::Embeddings, plan.rows).push(program, &plan.product, &input, &output)?;
         }
         program.extend(self.clamp(plan, true, plan.stride(), vec![state, ("y", y)]));
         Ok(())
@@ -54,17 +55,21 @@ impl Builder<'_> {
             bias: bias.is_some(),
             residual: false,
             in_place: true,
+            halves: false,
             eps: self.config.merged_eps,
         };
-        let mut bound =
-            vec![("state", &self.buffers.states[1]), ("x", x), ("norm_weight", self.weights.vector(weight))];
+        let mut bound = vec![
+            ("state", self.buffers.state(Over::Embeddings)),
+            ("x", x),
+            ("norm_weight", self.weights.vector(weight)),
+        ];
         bound.extend(bias.map(|bias| ("norm_bias", self.weights.vector(bias))));
         Dispatch::new(self.gpu, &norm.shader(), &bound, Grid::TokensInX).computing(Task::LayerNorm(norm))
     }
 
     /// Combines rows, with the norm after that. Returns the buffer.
     fn merge(&self, program: &mut Vec<Dispatch>, plan: &ProjectionPlan) -> &wgpu::Buffer {
-        let (buffers, config, state) = (self.buffers, self.config, ("state", &self.buffers.states[1]));
+        let (buffers, config, state) = (self.buffers, self.config, ("state", self.buffers.state(Over::Embeddings)));
         let is_mean = config.merged == Merge::Averaged;
         if is_mean {
             let (len, count) = (config.width, config.merged_rows());
@@ -87,6 +92,7 @@ impl Builder<'_> {
             bias: vectors.1.is_some(),
             residual: false,
             in_place: is_mean,
+            halves: false,
             eps: config.merged_eps,
         };
         let mut bound = vec![state, ("norm_weight", vectors.0)];

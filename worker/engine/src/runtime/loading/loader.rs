@@ -15,7 +15,7 @@ use crate::models::{CacheFormat, ModelConfig, ModelPlan};
 use crate::runtime::device::Device;
 use crate::runtime::fit::{Description, DeviceLimits, SpeechModel};
 use crate::runtime::memory::{Room, Sequences};
-use crate::runtime::session::{Encoder, Head, Model, Transcriber};
+use crate::runtime::session::{DraftRecord, Encoder, Head, Model, Transcriber};
 
 /// Smallest context that loading falls back to, in tokens.
 const MIN_CONTEXT: u32 = 512;
@@ -256,6 +256,8 @@ impl Parts {
             last: vec![0; decoder.sequences()],
             device: device.clone(),
             decoder,
+            draft: None,
+            drafting: DraftRecord::default(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use web_time::Instant;
 
-use super::prompt_lookup::{DraftStats, PromptLookup};
+use super::drafts::{DraftStats, Drafts};
 use crate::error::Result;
 use crate::runtime::backend::{Batch, Decoder};
 use crate::runtime::memory::Sequences;
@@ -24,8 +24,7 @@ pub enum GenerationEnd {
 pub struct Generation<'m> {
     sequences: &'m mut Sequences,
     decoder: &'m mut dyn Decoder,
-    /// `None` without speculative decoding.
-    lookup: Option<PromptLookup>,
+    drafts: Drafts<'m>,
     /// Tokens that were sampled and not yet returned.
     ready: VecDeque<u32>,
     /// The last token returned; it enters the cache when the next one is computed.
@@ -36,16 +35,16 @@ pub struct Generation<'m> {
 }
 
 impl<'m> Generation<'m> {
-    /// `last` is the last token of the prompt, `limit` the maximum number of tokens, and `end` the reason for that
-    /// limit.
+    /// After a prompt that ends with the text of `drafts`. `limit` is the maximum number of tokens, and `end` the reason
+    /// for that limit.
     pub(super) fn new(
         (sequences, decoder): (&'m mut Sequences, &'m mut dyn Decoder),
-        last: u32,
+        drafts: Drafts<'m>,
         limit: usize,
         end: GenerationEnd,
-        lookup: Option<PromptLookup>,
     ) -> Self {
-        Self { sequences, decoder, lookup, ready: VecDeque::new(), last, given: 0, limit, end }
+        let last = drafts.text().last();
+        Self { sequences, decoder, drafts, ready: VecDeque::new(), last, given: 0, limit, end }
     }
 
     /// The next token, or `None` at the limit; [`Generation::end`] says which limit.
@@ -59,11 +58,12 @@ impl<'m> Generation<'m> {
             return Ok(None);
         }
         while self.ready.is_empty() {
-            let draft = self.draft();
-            let tokens = if draft.is_empty() || !self.decoder.is_idle() {
-                self.compute(draft.is_empty()).await?
+            let most = self.most_drafted();
+            let is_due = self.drafts.is_due(most);
+            let tokens = if is_due && self.decoder.is_idle() {
+                self.speculate(most).await?
             } else {
-                self.verify(&draft).await?
+                self.compute(!is_due).await?
             };
             if tokens.is_empty() {
                 return Ok(None);
@@ -86,39 +86,40 @@ impl<'m> Generation<'m> {
 
     /// How many draft tokens were accepted and rejected so far.
     pub fn drafts(&self) -> DraftStats {
-        self.lookup.as_ref().map(PromptLookup::stats).unwrap_or_default()
+        self.drafts.stats()
     }
 
-    /// Draft tokens for what comes next. Verifying them yields one more token.
-    fn draft(&self) -> Vec<u32> {
+    /// Maximum number of draft tokens for what comes next. Verifying them yields one more token.
+    fn most_drafted(&self) -> usize {
         // Whether verification pays off can only be judged once the time per token is known.
-        let decoder = &*self.decoder;
-        let Some(lookup) = self.lookup.as_ref().filter(|_| decoder.seconds_per_token().is_some()) else {
-            return Vec::new();
-        };
-        lookup.draft(decoder.max_choices().min(self.limit - self.given) - 1).to_vec()
+        match self.decoder.seconds_per_token() {
+            Some(_) => self.decoder.max_choices().min(self.limit - self.given).saturating_sub(1),
+            None => 0,
+        }
     }
 
     /// Computes the next tokens without drafts. Unless `submit_more`, only those already in flight.
     async fn compute(&mut self, submit_more: bool) -> Result<Vec<u32>> {
         let tokens = self.decoder.next_tokens(submit_more).await?;
-        if let Some(lookup) = &mut self.lookup {
-            lookup.extend(&tokens);
-        }
+        self.drafts.extend(&tokens);
         Ok(tokens)
     }
 
-    /// Verifies a draft: returns the accepted tokens and one more. Nothing may be in flight.
-    async fn verify(&mut self, draft: &[u32]) -> Result<Vec<u32>> {
-        let start = Instant::now();
-        let (sequences, decoder) = (&mut *self.sequences, &mut *self.decoder);
-        if !sequences.hold_state(decoder).await {
+    /// Drafts at most `most` tokens and verifies them: returns the accepted ones and one more. Nothing may be in flight.
+    async fn speculate(&mut self, most: usize) -> Result<Vec<u32>> {
+        if !self.sequences.hold_state(&mut *self.decoder).await {
             // No memory for the copy that undoing a draft takes.
-            self.lookup = None;
+            self.drafts.give_up();
             return self.compute(true).await;
         }
-        let one_by_one = decoder.seconds_per_token().unwrap_or_default();
-        let fed = [&[self.last], draft].concat();
+        let start = Instant::now();
+        let one_by_one = self.decoder.seconds_per_token().unwrap_or_default();
+        let draft = self.drafts.next(most, one_by_one).await?;
+        if draft.is_empty() {
+            return self.compute(true).await;
+        }
+        let (sequences, decoder) = (&mut *self.sequences, &mut *self.decoder);
+        let fed = [&[self.last], &draft[..]].concat();
         let mut chosen = decoder.choices(&fed).await?;
         let accepted = draft.iter().zip(&chosen).take_while(|(draft, chosen)| draft == chosen).count();
         let vain = chosen.split_off(accepted + 1);
@@ -128,12 +129,11 @@ impl<'m> Generation<'m> {
             sequences.restore_held_state(decoder);
             decoder.run_batch(sequences.len(), Batch::Tokens(&fed[..=accepted])).await?;
         }
-        let Some(lookup) = &mut self.lookup else { return Ok(chosen) };
-        lookup.extend(&chosen);
-        let seen: Vec<_> = vain.iter().map(|id| (*id, lookup.seen(*id))).collect();
-        self.decoder.resume(chosen.len(), lookup.last(), &seen);
-        let was_worth_it = start.elapsed().as_secs_f64() < one_by_one * chosen.len() as f64;
-        lookup.verified(accepted, draft.len() - accepted, was_worth_it);
+        self.drafts.extend(&chosen);
+        let text = self.drafts.text();
+        let seen: Vec<_> = vain.iter().map(|id| (*id, text.seen(*id))).collect();
+        self.decoder.resume(chosen.len(), text.last(), &seen);
+        self.drafts.verified([accepted, draft.len() - accepted], start.elapsed().as_secs_f64(), one_by_one);
         Ok(chosen)
     }
 }

@@ -73,10 +73,16 @@ impl Hearing {
         let mut parts = vec![Part::Tokens(before)];
         for index in 0..count {
             let mel = spectrogram.window(index * WINDOW_FRAMES, WINDOW_FRAMES);
-            let input =
-                TowerInput { values: &mel, added: &self.positions, angles: &[[1.0, 0.0]], windows: &[], embeddings };
+            let input = TowerInput {
+                values: &mel,
+                shape: [SOUND_POSITIONS, 1],
+                added: &self.positions,
+                angles: &[[1.0, 0.0]],
+                windows: &[],
+                embeddings,
+            };
             let report = &mut |done: usize| on_progress(index * layers + done, count * layers);
-            let rows = self.tower.embeddings(&input, report).await?.swap_remove(0);
+            let rows = self.tower.embeddings(&input, report).await?.rows;
             let position_len = (rows.len() / embedding_len) as u32;
             parts.push(Part::Embeddings(EmbeddingSpan {
                 id: Part::id(id, index),

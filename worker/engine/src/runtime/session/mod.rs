@@ -1,11 +1,18 @@
 //! Using a model: prefill, generation token by token, draft tokens, several answers at once, embeddings.
 
+mod answer_text;
+mod answers;
+mod draft_pace;
+mod drafter;
+mod drafting;
+mod drafts;
 mod encoder;
 mod generation;
 mod head;
 mod hearing;
 mod listening;
 mod model;
+mod pause;
 mod projector;
 mod prompt;
 mod prompt_lookup;
@@ -16,6 +23,8 @@ mod together;
 mod transcriber;
 mod transcript;
 
+pub(super) use drafter::DraftRecord;
+pub use drafts::DraftStats;
 pub(super) use encoder::DecoderEmbedder;
 pub use encoder::{Embedding, Encoder, Ranking};
 pub use generation::{Generation, GenerationEnd};
@@ -24,7 +33,6 @@ pub use model::Model;
 pub(super) use projector::PlannedTower;
 pub use projector::Projector;
 pub use prompt::{EmbeddingSpan, Part, Prompt, Span};
-pub use prompt_lookup::DraftStats;
 pub use schedule::{Schedule, Turn};
 pub use stepwise::Stepwise;
 pub use together::JointStep;

@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
-use super::generation::{Generation, GenerationEnd};
+use super::drafter::DraftRecord;
 use super::prompt::Prompt;
-use super::prompt_lookup::PromptLookup;
-use super::stepwise::Stepwise;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::ModelConfig;
-use crate::runtime::backend::{AnswerStart, Batch, Decoder, Profiled};
+use crate::runtime::backend::{Batch, Decoder, Profiled};
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
 use crate::runtime::memory::{Element, Part, Sequences, Snapshot};
-use crate::sampling::{SamplingParams, SamplingPlan, history};
-
-/// Bias of tokens that a model must not generate: lower than any logit, but finite after division by a temperature.
-const SUPPRESSION: f32 = -1e30;
+use crate::sampling::SamplingParams;
 
 /// A model in memory, ready to answer.
 ///
@@ -36,6 +31,9 @@ pub struct Model {
     pub(in crate::runtime) last: Vec<u32>,
     pub(in crate::runtime) device: Device,
     pub(in crate::runtime) decoder: Box<dyn Decoder>,
+    /// A smaller model that drafts for this one, see [`Model::set_draft`], and what is known of its drafts.
+    pub(in crate::runtime) draft: Option<Box<Model>>,
+    pub(in crate::runtime) drafting: DraftRecord,
 }
 
 /// All elements but the last, which the decode loop computes, because its logits are needed.
@@ -139,15 +137,25 @@ impl Model {
     ) -> Result<()> {
         let prompt = prompt.into();
         let total = self.begin_prompt(&prompt).await?;
+        self.read_rest(&prompt, total, |done| on_progress(done, total)).await
+    }
+
+    /// Reads the `total` tokens and embeddings that are left of a prompt. `on_progress` gets the number of those done.
+    pub(super) async fn read_rest(
+        &mut self,
+        prompt: &Prompt<'_>,
+        total: usize,
+        mut on_progress: impl FnMut(usize) -> bool,
+    ) -> Result<()> {
         let mut left = total;
         loop {
-            if !on_progress(total - left, total) {
+            if !on_progress(total - left) {
                 return Err(EngineError::Interrupted);
             }
             if left == 0 {
                 return Ok(());
             }
-            left = self.read_piece(&prompt, self.decoder.batch_len()).await?;
+            left = self.read_piece(prompt, self.decoder.batch_len()).await?;
         }
     }
 
@@ -252,71 +260,12 @@ impl Model {
         Ok(())
     }
 
-    /// Drops all sequences, and selects the first.
+    /// Drops all sequences, also those of a draft model, and selects the first.
     pub fn reset(&mut self) {
         self.sequences.clear(&mut *self.decoder);
-    }
-
-    /// Starts an answer to `prompt`, which [`Model::prefill`] must have computed, of at most `max_tokens` tokens.
-    ///
-    /// # Errors
-    /// [`EngineError::InvalidSampling`], or [`EngineError::Tokenizer`] for a bias on a token outside the vocabulary.
-    pub fn generate<'p>(
-        &mut self,
-        prompt: impl Into<Prompt<'p>>,
-        plan: impl Into<SamplingPlan<'p>>,
-        max_tokens: usize,
-    ) -> Result<Generation<'_>> {
-        let (prompt, plan) = (prompt.into().tokens(), plan.into());
-        let room = self.context as usize - self.sequences.len();
-        let limit = max_tokens.min(room);
-        let end = if room < max_tokens { GenerationEnd::ContextFull } else { GenerationEnd::MaxTokens };
-        let last = self.begin_answer(&prompt, &plan, limit, false)?;
-        let lookup = plan.draft_from.map(|expected| {
-            // An answer is never longer than the context.
-            let expected = &expected[..expected.len().min(self.context as usize)];
-            PromptLookup::new(expected, &prompt, plan.generated)
-        });
-        Ok(Generation::new((&mut self.sequences, &mut *self.decoder), last, limit, end, lookup))
-    }
-
-    /// Like [`Model::generate`], but one token at a time, so that the host can influence each choice.
-    ///
-    /// # Errors
-    /// As [`Model::generate`].
-    pub fn generate_stepwise<'p>(
-        &mut self,
-        prompt: impl Into<Prompt<'p>>,
-        plan: impl Into<SamplingPlan<'p>>,
-    ) -> Result<Stepwise<'_>> {
-        let last = self.begin_answer(&prompt.into().tokens(), &plan.into(), usize::MAX, false)?;
-        Ok(Stepwise::new((&mut self.sequences, &mut *self.decoder), last, self.context as usize))
-    }
-
-    /// Starts an answer of at most `limit` tokens to a prompt with these tokens, alone or together with others, and returns
-    /// the last of these tokens.
-    pub(super) fn begin_answer(
-        &mut self,
-        prompt: &[u32],
-        plan: &SamplingPlan<'_>,
-        limit: usize,
-        is_joint: bool,
-    ) -> Result<u32> {
-        plan.params.validate()?;
-        self.check_tokens(&plan.bias.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
-        let history = history(self.config.vocab as usize, prompt, plan.generated);
-        let last = prompt.last().copied().unwrap_or_default();
-        // Last, so that no other bias counts.
-        let suppressed = self.chat.suppressed_ids().iter().map(|id| (*id, SUPPRESSION));
-        let bias: Vec<(u32, f32)> = plan.bias.iter().copied().chain(suppressed).collect();
-        let plan = &SamplingPlan { bias: &bias, ..*plan };
-        let start = AnswerStart { position: self.sequences.len(), last, limit, plan, history };
-        if is_joint {
-            self.decoder.join(&start);
-        } else {
-            self.decoder.begin_answer(&start);
+        if let Some(draft) = &mut self.draft {
+            draft.reset();
         }
-        Ok(last)
     }
 
     /// Serialises the sequence in memory: its tokens, keys and values, and the state of recurrent layers. If the state

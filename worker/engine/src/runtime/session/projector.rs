@@ -11,7 +11,7 @@ use crate::error::{EngineError, Result};
 use crate::models::{ProjectorConfig, ProjectorPlan, Sense};
 use crate::runtime::backend::Tower;
 use crate::runtime::device::Device;
-use crate::runtime::measuring::{SelfTest, Verdict};
+use crate::runtime::measuring::{Profile, SelfTest, Verdict};
 use crate::speech::Sound;
 use crate::vision::Picture;
 
@@ -161,6 +161,15 @@ impl Projector {
         on_progress: impl FnMut(usize, usize) -> bool,
     ) -> Result<Vec<Part>> {
         self.sight.as_mut().ok_or_else(blind)?.encode(chat, picture, id, on_progress).await
+    }
+
+    /// Times the kernels of its sight on the part of a picture that was encoded last: medians of `runs` runs.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongProjector`] if it sees nothing, [`EngineError::NoGpu`] if it is on the CPU or the GPU has no
+    /// timestamps, [`EngineError::Prompt`] if nothing was encoded yet, or whatever the GPU reported.
+    pub async fn profile(&self, runs: usize) -> Result<Profile> {
+        self.sight.as_ref().ok_or_else(blind)?.tower.profile(runs).await
     }
 
     /// Number of tokens and embeddings in a prompt that stand for a sound of so many samples, see [`Sound`].

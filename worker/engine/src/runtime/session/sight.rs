@@ -1,13 +1,14 @@
 //! The sight of a projector: from a picture to what stands for it in a prompt.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::prompt::{EmbeddingSpan, Part};
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::{BREAK, CLASS, PATCH_BIAS, POSITIONS, PictureConfig, Position, ProjectorConfig, ProjectorPlan};
-use crate::runtime::backend::{Tower, TowerInput};
-use crate::vision::{Cut, PatchInput, PatchTables, Picture, Size, check_size};
+use crate::runtime::backend::{Tower, TowerInput, TowerOutput};
+use crate::vision::{Cut, PatchGrid, PatchInput, PatchTables, Picture, Size, check_size};
 
 /// A projector of pictures.
 pub(super) struct Sight {
@@ -16,6 +17,8 @@ pub(super) struct Sight {
     /// The most pixels of a part of a picture for which the device has room.
     max_pixels: u32,
     tables: PatchTables,
+    /// That of the last part of a picture: squares, and often pictures, have the same size.
+    grid: Option<Arc<PatchGrid>>,
     /// What follows a row of embeddings: `[embedding_len]`, or empty.
     row_break: Vec<f32>,
     pub(super) tower: Box<dyn Tower>,
@@ -36,7 +39,7 @@ impl Sight {
         let mut tables = PatchTables { positions, bias, class };
         tables.shrink(&config, &pictures);
         let max_pixels = rows.saturating_mul(config.patch.pow(2));
-        Self { max_pixels, tables, row_break: take(BREAK), config, pictures, tower }
+        Self { max_pixels, tables, grid: None, row_break: take(BREAK), config, pictures, tower }
     }
 
     /// Tables of the host, in which fine-tuned towers differ.
@@ -70,11 +73,12 @@ impl Sight {
         let (layers, count) = (self.config.layers as usize, pictures.len());
         let mut parts = Vec::new();
         for (index, (picture, before)) in pictures.iter().zip(&markers).enumerate() {
-            let input = PatchInput::new(picture, (&self.config, &self.pictures), &self.tables);
+            let grid = self.grid(picture.size());
+            let input = PatchInput::new(picture, (&self.config, &self.pictures), grid);
             let report = &mut |done: usize| on_progress(index * layers + done, count * layers);
-            let embeddings = self.tower.embeddings(&TowerInput::from(&input), report).await?;
+            let output = self.tower.embeddings(&TowerInput::from(&input), report).await?;
             parts.push(Part::Tokens(before.clone()));
-            parts.push(Part::Embeddings(self.span(Part::id(id, index), &input, &embeddings)));
+            parts.push(Part::Embeddings(self.span(Part::id(id, index), &input.grid, output)));
         }
         if !on_progress(count * layers, count * layers) {
             return Err(EngineError::Interrupted);
@@ -82,6 +86,13 @@ impl Sight {
         parts.extend(markers.last().map(|after| Part::Tokens(after.clone())));
         parts.retain(|part| !part.is_empty());
         Ok(parts)
+    }
+
+    /// The grid of a part of a picture.
+    fn grid(&mut self, size: Size) -> Arc<PatchGrid> {
+        let known = self.grid.take().filter(|grid| grid.is_for(size, &self.config));
+        let grid = known.unwrap_or_else(|| Arc::new(PatchGrid::new(size, &self.config, &self.tables)));
+        Arc::clone(self.grid.insert(grid))
     }
 
     fn cut(&self, size: Size) -> Cut {
@@ -122,27 +133,31 @@ impl Sight {
     }
 
     /// Embeddings of a part, row by row, as a span.
-    fn span(&self, id: u64, input: &PatchInput, embeddings: &[Vec<f32>]) -> EmbeddingSpan {
-        let (len, count) = (self.config.embedding_len as usize, input.places.len());
-        let mut order = vec![0; count];
-        for (from, place) in input.places.iter().enumerate() {
-            order[*place as usize] = from;
+    fn span(&self, id: u64, grid: &PatchGrid, output: TowerOutput) -> EmbeddingSpan {
+        let (len, count, places) = (self.config.embedding_len as usize, grid.places.len(), &grid.places);
+        let mut rows = in_order(output.rows, places);
+        let deepstack = in_order(output.deepstack, places);
+        if !self.row_break.is_empty() {
+            rows = rows.chunks(grid.columns as usize * len).collect::<Vec<_>>().join(&self.row_break[..]);
         }
-        let columns = input.columns as usize;
-        let (mut rows, mut deepstack): (Vec<f32>, Vec<f32>) = (Vec::new(), Vec::new());
-        for (index, from) in order.into_iter().enumerate() {
-            let mut own = embeddings.iter().map(|part| &part[from * len..][..len]);
-            rows.extend(own.next().into_iter().flatten());
-            deepstack.extend(own.flatten());
-            if (index + 1).is_multiple_of(columns) && index + 1 < count {
-                rows.extend_from_slice(&self.row_break);
-            }
-        }
-        let place = |index: u32| [0, index / input.columns, index % input.columns];
+        let place = |index: u32| [0, index / grid.columns, index % grid.columns];
         let positions: Vec<Position> =
             if self.config.grid { (0..count as u32).map(place).collect() } else { Vec::new() };
-        let longer = input.columns.max(count as u32 / input.columns);
+        let longer = grid.columns.max(count as u32 / grid.columns);
         let position_len = if self.config.grid { longer } else { (rows.len() / len) as u32 };
         EmbeddingSpan { id, rows, deepstack, positions, position_len, two_way: self.config.two_way }
     }
+}
+
+/// Rows of equal length that belong at these places, in order; none if there are none.
+fn in_order(rows: Vec<f32>, places: &[u32]) -> Vec<f32> {
+    if places.iter().copied().eq(0..places.len() as u32) {
+        return rows;
+    }
+    let len = rows.len() / places.len();
+    let mut ordered = vec![0.0; rows.len()];
+    for (index, place) in places.iter().enumerate() {
+        ordered[*place as usize * len..][..len].copy_from_slice(&rows[index * len..][..len]);
+    }
+    ordered
 }

@@ -96,7 +96,8 @@ impl Transcriber {
                 listening.hear(&spectrogram.window(start, window)).await?;
             }
             let attempt = listening.transcribe(text.previous(), language, start as u64).await?;
-            let (segments, used) = if attempt.is_silent(options) {
+            let is_silent = attempt.is_silent(options);
+            let (segments, used) = if is_silent {
                 (Vec::new(), frames)
             } else {
                 segments(&attempt, listening.tokens, listening.tokenizer, (start, frames))
@@ -105,7 +106,8 @@ impl Transcriber {
                 text.ids.extend_from_slice(&segment.tokens);
                 report(TranscriptEvent::Segment(segment))?;
             }
-            if !options.continues || attempt.temperature > MAX_CONTINUED_TEMPERATURE {
+            // After silence the text goes on, however uncertain what was made up in it.
+            if !is_silent && (!options.continues || attempt.temperature > MAX_CONTINUED_TEMPERATURE) {
                 text.forget();
             }
             // The rules make every segment take time, so this only matters for damaged models.
@@ -151,11 +153,11 @@ impl Transcriber {
         if rest.is_empty() { Ok(logits) } else { self.listener.read(first.len(), rest).await }
     }
 
-    /// The spectrogram of a recording's first window: `[frames][mels]`.
+    /// The spectrogram of a recording: `[frames][mels]`.
     pub fn spectrogram(&self, samples: &[f32]) -> Vec<f32> {
         let mut spectrogram = Spectrogram::new(samples, &self.filters, Ending::Reflected);
         spectrogram.measure(usize::MAX);
-        spectrogram.window(0, self.config.window_frames() as usize)
+        spectrogram.window(0, spectrogram.frames())
     }
 }
 

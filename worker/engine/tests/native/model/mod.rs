@@ -3,6 +3,7 @@
 #![allow(clippy::float_cmp, reason = "a maximum is one of the values it is the maximum of")]
 
 mod behaviour;
+mod greedy;
 mod self_test;
 
 use std::path::PathBuf;
@@ -52,8 +53,12 @@ fn fixture() -> Fixture {
     serde_json::from_str(include_str!("../../fixtures/smollm2.json")).unwrap()
 }
 
+fn model_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/SmolLM2-135M-Instruct.Q4_1.gguf")
+}
+
 fn model_bytes() -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let path = model_path();
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask setup` fetches it", path.display()))
 }
 

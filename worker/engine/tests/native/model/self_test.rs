@@ -39,7 +39,7 @@ fn files(kernels: &[String]) -> BTreeSet<&str> {
 fn all_damaged(shader: &Shader, text: String) -> String {
     let (right, wrong) = match shader.file {
         "linear/matvec.wgsl" => ("dot_block(b0, inputs)", "dot_block(a0, inputs)"),
-        "linear/matvec_integers.wgsl" => ("tile_product(codes_b0, place)", "tile_product(codes_a0, place)"),
+        "linear/matvec_integers.wgsl" => ("product(codes_b0, inputs)", "product(codes_a0, inputs)"),
         "linear/tiled.wgsl" => ("b0.w) * value.w", "b0.w) * value.z"),
         "linear/tiled_packed.wgsl" => ("dot4I8Packed(b0, value)", "dot4I8Packed(a0, value)"),
         "attention/attention.wgsl" => ("soft_capped(sum)", "soft_capped(sum * 2.0)"),

@@ -9,6 +9,11 @@ fn pair_rows(pair: u32) -> vec2<u32> {
     return vec2<u32>(pair, pair + PAIRS);
 }
 
-fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+// What was stored before does not count.
+fn earlier(token: u32, pair: u32) -> vec2<f32> {
+    return vec2<f32>();
+}
+
+fn store_pair(token: u32, pair: u32, values: vec2<f32>, before: vec2<f32>) {
     y[token * OUT_ROWS + FIRST_ROW + pair] = gated(values.x, values.y);
 }

@@ -99,6 +99,11 @@ fn store_rotated(token: u32, pair: u32, values: vec2<f32>) {
     }
 }
 
-fn store_pair(token: u32, pair: u32, values: vec2<f32>) {
+// What was stored before does not count.
+fn earlier(token: u32, pair: u32) -> vec2<f32> {
+    return vec2<f32>();
+}
+
+fn store_pair(token: u32, pair: u32, values: vec2<f32>, before: vec2<f32>) {
     store_rotated(token, pair, rotated(token, pair, values));
 }

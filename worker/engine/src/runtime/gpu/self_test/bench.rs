@@ -216,6 +216,7 @@ impl<'a> Bench<'a> {
             experts: linear.experts,
             heads: linear.heads,
             merge: linear.merge,
+            halved: false,
         };
         let mut extra = target.extra.to_vec();
         extra.extend(linear.experts.map(|_| ("experts", &chosen_buffer)));

@@ -257,7 +257,8 @@ impl Bench<'_> {
         if norm.in_place {
             variables.push(written("x", &x, &normed));
         } else {
-            variables.extend([read("x", &x), written("y", &y, &normed)]);
+            let form = if norm.halves { Form::Halves } else { Form::Floats };
+            variables.extend([read("x", &x), Variable { name: "y", before: &y, after: Some((form, &normed)) }]);
         }
         self.compare((norm.shader(), Grid::TokensInX), TOKENS, &variables);
     }

@@ -56,7 +56,7 @@ fn finished(epilogue: Epilogue, product: f32) -> f32 {
             softcap.map_or(scale * product, |cap| cap * (scale * product / cap).tanh())
         }
         Epilogue::AddTo { scale } => BEFORE + scale * product,
-        Epilogue::Activate(activation) => activate(product, activation),
+        Epilogue::Activate(activation) | Epilogue::ActivateHalves(activation) => activate(product, activation),
         Epilogue::GateInput { activation, .. } => activate(product, activation) * BEFORE,
         Epilogue::Gate(activation) => gate_up(BEFORE, product, activation),
         // Needs two products; applied by the caller.
@@ -178,7 +178,8 @@ impl Bench<'_> {
         let (dispatch, products) = self.multiplied(linear, norm_eps, &target)?;
 
         let at = |slot: usize, row: u32| slot * linear.out_rows as usize + (linear.first_row + row) as usize;
-        let mut expected = Expected::new(&y, Form::Floats, []);
+        let has_halves = matches!(linear.epilogue, Epilogue::ActivateHalves(_));
+        let mut expected = Expected::new(&y, if has_halves { Form::Halves } else { Form::Floats }, []);
         if let Epilogue::Gated(activation) = linear.epilogue {
             for (slot, pair) in (0..slots).flat_map(|slot| pairs.iter().map(move |pair| (slot, *pair))) {
                 let [gate, up] = rows_of(pair).map(|row| products[&(slot, row)]);
@@ -281,6 +282,7 @@ impl Bench<'_> {
             attention_reference::attention(query, [&keys, &values], &sinks, cached.filled + token, attention)
         });
         let form = match splits {
+            1 if attention.halves => Form::Halves,
             1 => Form::Floats,
             _ => Form::Parts { splits: splits as usize, value_dim: heads.value_dim as usize },
         };
