@@ -525,6 +525,7 @@ failure-context-full = تم تجاوز طول السياق: تضم هذه الم
 failure-question-too-long = تم تجاوز طول السياق: مع موجّه النظام والمرفقات وما كُتب من الرد، تضم الرسالة الأخيرة وحدها { $tokens } رمز، لكن طول السياق { $room }. اختصرها، أو قلّل المرفقات، أو اختر سياقًا أكبر.
 failure-cannot-chat = هذا نموذج تضمين ولا يمكنه المحادثة.
 failure-cannot-see = لا يستطيع { $model } رؤية الصور.
+failure-hears-nothing = لا يستطيع { $model } سماع التسجيلات.
 failure-wrong-projector = لا يتيح “{ $name }” لهذا النموذج رؤية الصور: { $detail }.
 failure-wrong-draft = لا يستطيع هذا النموذج صياغة مسودات للنموذج الآخر: { $detail }.
 failure-cannot-hear = النموذج المحمّل لا يسمع؛ والمطلوب نموذج للتعرف على الكلام.

@@ -515,6 +515,7 @@ failure-context-full = Kontextlänge überschritten: Dieser Chat hat { $tokens }
 failure-question-too-long = Kontextlänge überschritten: Mit System-Prompt, Anhängen und der bisherigen Antwort hat allein die letzte Nachricht { $tokens } Tokens, die Kontextlänge beträgt aber { $room }. Kürze sie, hänge weniger an oder wähle einen größeren Kontext.
 failure-cannot-chat = Das ist ein Embedding-Modell; damit kann man nicht chatten.
 failure-cannot-see = { $model } kann keine Bilder sehen.
+failure-hears-nothing = { $model } kann keine Aufnahmen hören.
 failure-wrong-projector = Mit „{ $name }“ kann dieses Modell keine Bilder sehen: { $detail }.
 failure-wrong-draft = Dieses Modell kann keine Entwürfe für das andere machen: { $detail }.
 failure-cannot-hear = Das geladene Modell kann nicht hören; benötigt wird ein Modell für Spracherkennung.

@@ -515,6 +515,7 @@ failure-context-full = Context length exceeded: this chat has { $tokens } tokens
 failure-question-too-long = Context length exceeded: with system prompt, attachments and the response so far, the last message alone has { $tokens } tokens, but the context length is { $room }. Shorten it, attach less, or choose a larger context.
 failure-cannot-chat = This is an embedding model and cannot chat.
 failure-cannot-see = { $model } cannot see images.
+failure-hears-nothing = { $model } cannot hear recordings.
 failure-wrong-projector = “{ $name }” does not let this model see images: { $detail }.
 failure-wrong-draft = This model cannot draft for the other: { $detail }.
 failure-cannot-hear = The loaded model cannot hear; a model for speech recognition is needed.

@@ -515,6 +515,7 @@ failure-context-full = Longitud del contexto superada: este chat tiene { $tokens
 failure-question-too-long = Longitud del contexto superada: con el prompt del sistema, los archivos adjuntos y lo ya respondido, el último mensaje por sí solo tiene { $tokens } tokens, pero la longitud del contexto es de { $room }. Acórtalo, adjunta menos o elige un contexto mayor.
 failure-cannot-chat = Este es un modelo de embeddings y no puede chatear.
 failure-cannot-see = { $model } no puede ver imágenes.
+failure-hears-nothing = { $model } no puede escuchar grabaciones.
 failure-wrong-projector = «{ $name }» no permite que este modelo vea imágenes: { $detail }.
 failure-wrong-draft = Este modelo no puede esbozar respuestas para el otro: { $detail }.
 failure-cannot-hear = El modelo cargado no puede oír; se necesita un modelo de reconocimiento de voz.

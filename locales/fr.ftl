@@ -515,6 +515,7 @@ failure-context-full = Longueur du contexte dépassée : cette conversation comp
 failure-question-too-long = Longueur du contexte dépassée : avec le prompt système, les pièces jointes et le début de la réponse, le dernier message compte à lui seul { $tokens } tokens, mais la longueur du contexte est de { $room }. Raccourcissez-le, joignez moins de texte ou choisissez un contexte plus grand.
 failure-cannot-chat = Ce modèle d’embedding ne peut pas discuter.
 failure-cannot-see = { $model } ne peut pas voir les images.
+failure-hears-nothing = { $model } ne peut pas écouter les enregistrements.
 failure-wrong-projector = « { $name } » ne permet pas à ce modèle de voir les images : { $detail }.
 failure-wrong-draft = Ce modèle ne peut pas ébaucher de réponses pour l’autre : { $detail }.
 failure-cannot-hear = Le modèle chargé ne peut pas entendre ; il faut un modèle de reconnaissance vocale.

@@ -500,6 +500,7 @@ failure-context-full = コンテキスト長を超えています。このチャ
 failure-question-too-long = コンテキスト長を超えています。システムプロンプト、添付ファイル、これまでの回答を含めると、最後のメッセージだけで { $tokens } トークンになりますが、コンテキスト長は { $room } トークンです。短くするか、添付を減らすか、コンテキスト長を大きくしてください。
 failure-cannot-chat = これは埋め込みモデルのため、チャットには使えません。
 failure-cannot-see = { $model } は画像を見られません。
+failure-hears-nothing = { $model } は録音を聞けません。
 failure-wrong-projector = 「{ $name }」ではこのモデルは画像を見られません：{ $detail }。
 failure-wrong-draft = このモデルは、もう一方のモデルのドラフトモデルとして使えません：{ $detail }。
 failure-cannot-hear = 読み込まれているモデルは音声を聞けません。音声認識のモデルが必要です。

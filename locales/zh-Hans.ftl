@@ -500,6 +500,7 @@ failure-context-full = 超出上下文长度：此对话有 { $tokens } 个 toke
 failure-question-too-long = 超出上下文长度：连同系统提示词、附件和已生成的回复，仅最后一条消息就有 { $tokens } 个 token，而上下文长度为 { $room }。请缩短消息、减少附件，或选择更大的上下文。
 failure-cannot-chat = 这是嵌入模型，不能用于对话。
 failure-cannot-see = { $model } 无法查看图片。
+failure-hears-nothing = { $model } 无法听录音。
 failure-wrong-projector = “{ $name }”不能让此模型查看图片：{ $detail }。
 failure-wrong-draft = 此模型不能为另一个模型起草回答：{ $detail }。
 failure-cannot-hear = 已加载的模型听不到声音；需要语音识别模型。

@@ -71,6 +71,7 @@ fn sentence_of(reason: &Reason, message: &str) -> String {
         }
         Reason::CannotChat => t("failure-cannot-chat"),
         Reason::CannotSee { model } => tf("failure-cannot-see", [("model", model.into())]),
+        Reason::HearsNothing { model } => tf("failure-hears-nothing", [("model", model.into())]),
         Reason::WrongProjector { name, detail } => no_sight(name, detail),
         Reason::WrongDraft { detail } => detailed("failure-wrong-draft", detail),
         Reason::OnlyChats => t("failure-only-chats"),

@@ -19,7 +19,7 @@ export interface Progress {
 }
 
 /** What a model can do. `tools`: its chat template describes them; other chat models are told in the system message. */
-export type Capability = "chat" | "embeddings" | "rerank" | "tools" | "thinking" | "vision" | "transcription";
+export type Capability = "chat" | "embeddings" | "rerank" | "tools" | "thinking" | "vision" | "hearing" | "transcription";
 
 /** A loaded model. */
 export interface ModelInfo {
@@ -76,7 +76,7 @@ export interface ModelDescription {
   context_tokens: number;
   max_context_tokens: number;
   can_chat: boolean;
-  /** File of the projector with which it sees images. All sizes include it. */
+  /** File of the projector with which it sees images or hears recordings. All sizes include it. */
   projector: string | null;
   /** File of the draft model that was asked for. All sizes include it. */
   draft_model: string | null;
@@ -98,7 +98,7 @@ export interface StoredModel {
   is_verified: boolean;
   /** What it can do; `null` if it has not been loaded yet. */
   abilities: { capabilities: Capability[]; context_tokens: number } | null;
-  /** A file with which a model sees images, not a model. */
+  /** A file with which a model sees images or hears recordings, not a model. */
   is_projector: boolean;
   /** A model whose projector is on this device, too. */
   can_see: boolean;
@@ -129,7 +129,14 @@ export type ImageSource = string | Blob | ImageBitmap;
 
 export type ContentPart =
   | { type: "text"; text: string }
-  | { type: "image_url"; image_url: ImageSource | { url: ImageSource; detail?: "auto" | "high" | "low" } };
+  | { type: "image_url"; image_url: ImageSource | { url: ImageSource; detail?: "auto" | "high" | "low" } }
+  | InputAudio;
+
+/** A recording, in base64. */
+export interface InputAudio {
+  type: "input_audio";
+  input_audio: { data: string; format?: "wav" | "mp3" | "m4a" | "ogg" | "webm" };
+}
 
 export interface ChatMessage {
   role: "system" | "developer" | "user" | "assistant" | "tool";
@@ -195,7 +202,7 @@ export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
-  prompt_tokens_details: { cached_tokens: number; image_tokens?: number };
+  prompt_tokens_details: { cached_tokens: number; image_tokens?: number; audio_tokens?: number };
   completion_tokens_details: {
     reasoning_tokens: number;
     accepted_prediction_tokens: number;
@@ -208,6 +215,7 @@ export interface Usage {
     prefill_tokens_per_s: number;
     decode_tokens_per_s: number;
     image_encode_s?: number;
+    audio_encode_s?: number;
     grammar_init_s?: number;
     grammar_per_token_s?: number;
   };
@@ -326,8 +334,8 @@ export interface RequestOptions {
 export type Model = string | File | Iterable<File>;
 
 /**
- * The file with which a model sees images (`mmproj`): a URL, a path on Hugging Face, or a `File` whose name contains `mmproj`. By default
- * it is looked for beside the model and among its files; `false` loads none.
+ * The file with which a model sees images or hears recordings (`mmproj`): a URL, a path on Hugging Face, or a `File` whose name contains
+ * `mmproj`. By default it is looked for beside the model and among its files; `false` loads none.
  */
 export type Projector = string | File | false | null;
 

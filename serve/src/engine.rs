@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::{pending, select};
 use parlance_api::{
-    Callers, ChatRequest, Control, EmbeddingJob, Ended, ImageRequest, Images, Job, Meta, PreparedResponse, Processors,
-    RequestError, RerankJob, ResponseJob, TranscriptionJob, Work as Asked,
+    Callers, ChatRequest, Control, EmbeddingJob, Ended, Job, Media, MediaRequest, Medium, Meta, PreparedResponse,
+    Processors, RequestError, RerankJob, ResponseJob, Senses, TranscriptionJob, Work as Asked,
 };
 use parlance_engine::EngineError;
 use parlance_protocol::openai::{Capability, Endpoint, ModelEntry};
@@ -193,8 +193,8 @@ async fn turn(
     callers: &mut Callers<Reporter>,
     others: &dyn Fn() -> bool,
 ) -> Result<Vec<Ended<Reporter>>, RequestError> {
-    let ChatModel { model, codec, vision } = chat;
-    callers.see(&codec, vision).await?;
+    let ChatModel { model, codec, senses } = chat;
+    callers.perceive(&codec, senses).await?;
     callers.turn(model, others).await
 }
 
@@ -267,25 +267,27 @@ fn asked(work: &Work, responses: &Responses, chat: &ChatModel<'_>, meta: Meta) -
             let references = PreparedResponse::references(body);
             let kept: Vec<_> = references.iter().filter_map(|id| responses.find(work.owner, id)).collect();
             let request = PreparedResponse::new(body, &kept, &meta)?;
-            let images = images_of(request.images(), chat, &meta.model)?;
-            Asked::Response(Box::new(ResponseJob::with_images(codec, request, images, meta, &processors)?))
+            let media = media_of(request.media(), chat, &meta.model)?;
+            Asked::Response(Box::new(ResponseJob::with_media(codec, request, media, meta, &processors)?))
         }
         Endpoint::Completions => Asked::Completion(Box::new(Job::completion(codec, body, meta, &processors)?)),
         _ => {
             let request = ChatRequest::new(body, &meta)?;
-            let images = images_of(request.images(), chat, &meta.model)?;
-            Asked::Completion(Box::new(Job::chat_with_images(codec, request, images, meta, &processors)?))
+            let media = media_of(request.media(), chat, &meta.model)?;
+            Asked::Completion(Box::new(Job::chat_with_media(codec, request, media, meta, &processors)?))
         }
     })
 }
 
-/// The images that a request names. Nothing is decoded for a model that sees nothing.
-fn images_of(requests: &[ImageRequest], chat: &ChatModel<'_>, model: &str) -> Result<Images, RequestError> {
-    if chat.vision.is_none() && !requests.is_empty() {
-        return Err(RequestError::CannotSee(model.to_owned()));
-    }
-    let read = requests.iter().map(images::read).collect::<Result<Vec<_>, _>>()?;
-    Images::new(read, chat.vision.as_deref(), chat.codec.chat(), model)
+/// The images and recordings of a request. Nothing is decoded for a model that perceives none.
+fn media_of(requests: &[MediaRequest], chat: &ChatModel<'_>, model: &str) -> Result<Media, RequestError> {
+    let projector = chat.senses.as_deref().map(Senses::projector);
+    requests.iter().try_for_each(|request| request.check(projector, model))?;
+    let read = requests.iter().map(|request| match request {
+        MediaRequest::Image(image) => images::read(image).map(Medium::Image),
+        MediaRequest::Sound(recording) => sound::read(recording).map(Medium::Sound),
+    });
+    Media::new(read.collect::<Result<Vec<_>, _>>()?, projector, chat.codec.chat(), model)
 }
 
 /// Frees a model whose device has failed, so that the next request loads it again.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures::future::LocalBoxFuture;
-use parlance_api::{ChatCodec, RequestError, Vision, capabilities};
+use parlance_api::{ChatCodec, RequestError, Senses, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::ggml::read_header;
 use parlance_engine::gguf::{Gguf, Parsed, part_names};
@@ -34,7 +34,7 @@ pub(crate) struct Served {
     pub(crate) name: String,
     /// All its files, in order.
     paths: Vec<PathBuf>,
-    /// The file with which it sees images.
+    /// The file with which it sees images or hears recordings.
     projector: Option<PathBuf>,
     /// The smaller model that drafts for it.
     draft: Option<PathBuf>,
@@ -51,7 +51,7 @@ struct InMemory {
     /// Of a chat model.
     codec: Option<Rc<ChatCodec>>,
     /// Of one with a projector.
-    vision: Option<Vision>,
+    senses: Option<Senses>,
 }
 
 /// A chat model in memory.
@@ -59,8 +59,8 @@ pub(crate) struct ChatModel<'m> {
     pub(crate) model: &'m mut Model,
     /// Converts its conversations.
     pub(crate) codec: Rc<ChatCodec>,
-    /// With what it sees images, if it does.
-    pub(crate) vision: Option<&'m mut Vision>,
+    /// With what it sees images or hears recordings, if it does.
+    pub(crate) senses: Option<&'m mut Senses>,
 }
 
 /// All models that are served.
@@ -153,8 +153,8 @@ impl Served {
     /// The chat model.
     pub(crate) async fn chat(&mut self) -> Result<ChatModel<'_>, Box<Failure>> {
         match self.in_memory().await? {
-            InMemory { loaded: Loaded::Decoder(model), codec: Some(codec), vision } => {
-                Ok(ChatModel { model, codec: Rc::clone(codec), vision: vision.as_mut() })
+            InMemory { loaded: Loaded::Decoder(model), codec: Some(codec), senses } => {
+                Ok(ChatModel { model, codec: Rc::clone(codec), senses: senses.as_mut() })
             }
             _ => Err(not_for_chats()),
         }
@@ -202,12 +202,12 @@ impl Served {
             Loaded::Decoder(model) => Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens()))),
             Loaded::Encoder(_) | Loaded::Transcriber(_) => None,
         };
-        let vision = match (&loaded, &self.projector) {
-            (Loaded::Decoder(model), Some(path)) => Some(sight(model, path).await?),
+        let senses = match (&loaded, &self.projector) {
+            (Loaded::Decoder(model), Some(path)) => Some(senses_of(model, path).await?),
             (_, Some(_)) => return Err(EngineError::WrongProjector("its model is no chat model".to_owned()).into()),
             (_, None) => None,
         };
-        Ok(InMemory { loaded, codec, vision })
+        Ok(InMemory { loaded, codec, senses })
     }
 
     async fn read_onto(&self, choice: DeviceChoice) -> Result<Loaded, LoadError> {
@@ -279,13 +279,13 @@ impl InMemory {
             Loaded::Transcriber(transcriber) => transcriber.config().decoder.context,
         };
         let mut capabilities = capabilities(&self.loaded, self.codec.as_deref());
-        capabilities.extend(self.vision.as_ref().map(|_| Capability::Vision));
+        capabilities.extend(self.senses.iter().flat_map(Senses::capabilities));
         Abilities { capabilities, context_tokens }
     }
 }
 
 /// Loads the projector of a model.
-async fn sight(model: &Model, path: &Path) -> Result<Vision, LoadError> {
+async fn senses_of(model: &Model, path: &Path) -> Result<Senses, LoadError> {
     let mut file = OnDisk::open(path)?;
     let mut loader = ProjectorLoader::new(model.device().clone(), Some(file.left_bytes));
     loop {
@@ -297,7 +297,7 @@ async fn sight(model: &Model, path: &Path) -> Result<Vision, LoadError> {
     }
     let projector = loader.finish()?;
     projector.check(model)?;
-    Ok(Vision::new(projector))
+    Ok(Senses::new(projector))
 }
 
 /// The name of a file.

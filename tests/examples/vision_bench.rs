@@ -136,7 +136,7 @@ async fn measure(case: Case, device: Device, runs: usize) -> Result<Vec<Value>, 
         if run > 0 {
             times_ms.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        let width = projector.config().embedding_len as usize;
+        let width = projector.sight().map_or(1, |config| config.embedding_len as usize);
         let count = |part: &Part| match part {
             Part::Tokens(_) => 0,
             Part::Embeddings(span) => span.rows.len() / width,

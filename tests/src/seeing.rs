@@ -1,4 +1,4 @@
-//! Tiny models that see, and what the native engine makes of a conversation with pictures.
+//! Tiny models that see or hear, and what the native engine makes of a conversation with pictures.
 #![allow(clippy::unwrap_used, reason = "a test without the native answer has nothing to compare with")]
 
 use std::io;
@@ -24,7 +24,7 @@ const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message['
 /// The matrix from hidden states to logits, where it is not that of the tokens' embeddings.
 const HEAD: &str = "output.weight";
 
-/// Descriptions from `make_vision.py` of the engine's tests.
+/// Descriptions from `make_vision.py` and `make_hearing.py` of the engine's tests.
 #[derive(Deserialize)]
 struct Fixture {
     tokenizer: Vec<Entry>,
@@ -55,7 +55,7 @@ impl DescribedTensor {
     }
 }
 
-/// The files of a tiny model that sees.
+/// The files of a tiny model that sees or hears.
 pub struct SeeingModel {
     /// The model.
     pub model: Vec<u8>,
@@ -72,7 +72,16 @@ pub fn seeing_model(family: &str) -> io::Result<SeeingModel> {
     Ok(SeeingModel { model: file(&text, &tokenizer)?, projector: file(&projector, &[])? })
 }
 
-/// The same with a head of its own, which makes its greedy answers letters until a limit is reached. They depend on what it
+/// A tiny model with a projector of sounds of this family, with random weights.
+///
+/// # Errors
+/// If the fixture cannot be read, or has no such family.
+pub fn hearing_model(family: &str) -> io::Result<SeeingModel> {
+    let (tokenizer, Family { text, projector, .. }) = described_in("hearing.json", family)?;
+    Ok(SeeingModel { model: file(&text, &tokenizer)?, projector: file(&projector, &[])? })
+}
+
+/// A tiny model that sees, with a head of its own, which makes its greedy answers letters until a limit is reached. They depend on what it
 /// sees.
 ///
 /// # Errors
@@ -120,7 +129,11 @@ pub(crate) fn text_of_width(family: &str, width: u64, deepstack: u64) -> io::Res
 
 /// The tokenizer of the tiny models, and what the fixture says of a family.
 fn described(family: &str) -> io::Result<(Vec<Entry>, Family)> {
-    let Fixture { tokenizer, projectors } = read("vision.json")?;
+    described_in("vision.json", family)
+}
+
+fn described_in(fixture: &str, family: &str) -> io::Result<(Vec<Entry>, Family)> {
+    let Fixture { tokenizer, projectors } = read(fixture)?;
     let family = projectors.into_iter().find(|known| known.name == family);
     Ok((tokenizer, family.ok_or_else(|| io::Error::other("the fixture has no such family"))?))
 }

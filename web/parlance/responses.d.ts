@@ -1,9 +1,10 @@
 // OpenAI's Responses API.
-import type { TokenLogProb, Usage } from "../parlance.js";
+import type { InputAudio, TokenLogProb, Usage } from "../parlance.js";
 
 export type ResponseInputPart =
   | { type: "input_text" | "output_text"; text: string }
   | { type: "input_image"; image_url: string; detail?: string }
+  | InputAudio
   | { type: "refusal"; refusal: string };
 
 export type ResponseInputItem =

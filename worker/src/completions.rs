@@ -5,13 +5,14 @@ use std::rc::Rc;
 
 use futures::future::{Either, select};
 use parlance_api::{
-    Callers, ChatCodec, ChatRequest, Control, Ended, ImageRequest, Images, Job, KeptResponse, PreparedResponse,
-    RequestError, ResponseJob, Work,
+    Callers, ChatCodec, ChatRequest, Control, Ended, Job, KeptResponse, Media, MediaRequest, Medium, PreparedResponse,
+    RequestError, ResponseJob, Senses, Work,
 };
 use parlance_engine::EngineError;
 use parlance_engine::runtime::Loaded;
 use parlance_protocol::openai::{Capability, Endpoint};
 use parlance_protocol::{Event, Failure, FailureKind, Phase, Request, RequestId, model_name};
+use parlance_worker_core::hosts::AllowedHosts;
 use parlance_worker_core::route::is_for_answers;
 use serde_json::Value;
 use web_time::Instant;
@@ -23,6 +24,7 @@ use crate::interrupts::Guard;
 use crate::leader::{Running, Shared};
 use crate::resident::LoadedModel;
 use crate::server::Server;
+use crate::sounds;
 
 /// Reports on one request to its client.
 pub(crate) struct Reporter {
@@ -39,6 +41,10 @@ impl Control for Reporter {
 
     fn seeing(&self, done: usize, total: usize) {
         self.client.report(self.id, Phase::See, done as f64, Some(total as f64), self.start);
+    }
+
+    fn listening(&self, seconds: f64, total: f64) {
+        self.client.report(self.id, Phase::Listen, seconds, Some(total), self.start);
     }
 
     fn chunk(&self, body: Value) {
@@ -68,6 +74,14 @@ impl Asked {
         let guard = shared.interrupts.begin((client.id.clone(), id));
         Some(Self { reporter: Reporter { client, id, guard, start: Instant::now() }, endpoint, body })
     }
+}
+
+/// An image or a recording of a request.
+async fn fetch(request: &MediaRequest, allowed_hosts: &AllowedHosts) -> Result<Medium, WorkerError> {
+    Ok(match request {
+        MediaRequest::Image(image) => Medium::Image(images::fetch(image, allowed_hosts).await?),
+        MediaRequest::Sound(sound) => Medium::Sound(sounds::open(sound).await?),
+    })
 }
 
 /// Which requests a model takes while it answers others.
@@ -180,8 +194,8 @@ impl Server {
         let work = match endpoint {
             Endpoint::Responses => {
                 let request = PreparedResponse::new(body, &self.kept_responses(body).await, &meta)?;
-                let images = self.images(index, reporter, &codec, request.images()).await?;
-                let job = ResponseJob::with_images(&codec, request, images, meta, &self.shared.processors)?;
+                let media = self.media(index, reporter, &codec, request.media()).await?;
+                let job = ResponseJob::with_media(&codec, request, media, meta, &self.shared.processors)?;
                 Work::Response(Box::new(job))
             }
             Endpoint::Completions => {
@@ -189,8 +203,8 @@ impl Server {
             }
             _ => {
                 let request = ChatRequest::new(body, &meta)?;
-                let images = self.images(index, reporter, &codec, request.images()).await?;
-                let job = Job::chat_with_images(&codec, request, images, meta, &self.shared.processors)?;
+                let media = self.media(index, reporter, &codec, request.media()).await?;
+                let job = Job::chat_with_media(&codec, request, media, meta, &self.shared.processors)?;
                 Work::Completion(Box::new(job))
             }
         };
@@ -208,29 +222,26 @@ impl Server {
         kept
     }
 
-    /// The images that a request names, fetched and measured.
-    async fn images(
+    /// The images and recordings of a request, fetched and measured. Nothing is fetched for a model that perceives none.
+    async fn media(
         &self,
         index: usize,
         reporter: &Reporter,
         codec: &ChatCodec,
-        requests: &[ImageRequest],
-    ) -> Result<Images, WorkerError> {
+        requests: &[MediaRequest],
+    ) -> Result<Media, WorkerError> {
         let resident = self.models.model(index);
-        let (name, vision) = (&resident.info.name, resident.model.vision.as_ref());
-        // Nothing is fetched for a model that sees nothing.
-        if vision.is_none() && !requests.is_empty() {
-            return Err(RequestError::CannotSee(name.clone()).into());
-        }
+        let (name, projector) = (&resident.info.name, resident.model.senses.as_ref().map(Senses::projector));
+        requests.iter().try_for_each(|request| request.check(projector, name))?;
         let mut fetched = Vec::new();
         for request in requests {
-            let fetch = std::pin::pin!(images::fetch(request, &reporter.client.allowed_hosts));
+            let fetch = std::pin::pin!(fetch(request, &reporter.client.allowed_hosts));
             fetched.push(match select(std::pin::pin!(reporter.guard.stopped()), fetch).await {
                 Either::Left(_) => return Err(EngineError::Interrupted.into()),
-                Either::Right((image, _)) => image?,
+                Either::Right((medium, _)) => medium?,
             });
         }
-        Ok(Images::new(fetched, vision, codec.chat(), name)?)
+        Ok(Media::new(fetched, projector, codec.chat(), name)?)
     }
 
     /// Does what comes next for the requests under way, and returns those that have ended.
@@ -241,11 +252,11 @@ impl Server {
         joining: &Joining,
     ) -> Result<Vec<Ended<Reporter>>, RequestError> {
         let queue = self.shared.queue.clone();
-        let LoadedModel { loaded, codec, vision, .. } = &mut self.models.model_mut(index).model;
+        let LoadedModel { loaded, codec, senses, .. } = &mut self.models.model_mut(index).model;
         let (Loaded::Decoder(model), Some(codec)) = (loaded, codec) else {
             return Err(EngineError::WrongKind("it is an embedding model").into());
         };
-        callers.see(codec, vision.as_mut()).await?;
+        callers.perceive(codec, senses.as_mut()).await?;
         callers.turn(model, &|| queue.is_next(|next| joining.takes(next))).await
     }
 

@@ -146,7 +146,7 @@ async fn with_projector(
     let planned = async {
         let ModelHeaders { ggufs, len_bytes, .. } = ModelHeaders::of(parts).await?;
         let description = ProjectorDescription::new(Gguf::merge(&ggufs)?.as_ref(), limits)?;
-        description.config.check_for(config)?;
+        description.check_for(config)?;
         Ok::<_, WorkerError>((description.fit(limits), len_bytes))
     };
     let (fit, len_bytes) = match planned.await {

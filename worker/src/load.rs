@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::try_join;
 use gloo_timers::future::sleep;
-use parlance_api::{ChatCodec, capabilities};
+use parlance_api::{ChatCodec, Senses, capabilities};
 use parlance_engine::EngineError;
 use parlance_engine::models::CacheFormat;
 use parlance_engine::runtime::{Device, Loaded, Loader, LoaderOptions, ProjectorLoader, Source};
@@ -147,18 +147,19 @@ impl Load<'_> {
             (None, _) => DraftBytes::default(),
         };
         let (weight_bytes, kv_bytes) = device_bytes(&model, len_bytes);
-        let (mut codec, mut vision) = (None, None);
+        let (mut codec, mut senses) = (None, None);
         if let Loaded::Decoder(model) = &model {
             codec = Some(Rc::new(ChatCodec::new(model.chat_handle(), model.context_tokens())));
-            vision = self.sight(spec, model, found.as_ref(), &mut files).await?;
+            senses = self.senses(spec, model, found.as_ref(), &mut files).await?;
         }
         let warnings = std::mem::take(&mut files.warnings);
         let info = model_info(&spec.source, &model, len_bytes, warnings, start);
         // What is loaded beside the model.
-        let further_bytes = draft_bytes.weights + vision.as_ref().map_or(0, |vision| vision.projector().weight_bytes());
-        let can_see = vision.is_some();
+        let projector_bytes = senses.as_ref().map_or(0, |senses| senses.projector().weight_bytes());
+        let further_bytes = draft_bytes.weights + projector_bytes;
         let mut capabilities = capabilities(&model, codec.as_deref());
-        capabilities.extend(can_see.then_some(Capability::Vision));
+        capabilities.extend(senses.iter().flat_map(Senses::capabilities));
+        let can_see = capabilities.contains(&Capability::Vision);
         let later = Later::new(untuned, files.kept).await;
         Ok(Resident {
             spec: spec.clone(),
@@ -170,7 +171,7 @@ impl Load<'_> {
                 kv_bytes: info.kv_bytes + draft_bytes.kv as f64,
                 ..info
             },
-            model: LoadedModel { loaded: model, codec, vision, later },
+            model: LoadedModel { loaded: model, codec, senses, later },
             len_bytes: weight_bytes + kv_bytes + further_bytes + draft_bytes.kv,
             used: self.clock.elapsed(),
             options: self.options,

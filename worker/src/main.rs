@@ -2,7 +2,7 @@
 //!
 //! It drives the state machines of `worker/core` with the browser's APIs: `election.rs` (which worker leads), `storage/download.rs` and
 //! [`server::Server`] (models in memory). `leader.rs` sorts what arrives at the leader; [`server::Server::serve`] is the loop over requests that need
-//! a model; `load.rs` (with `draft.rs`, `sight.rs` and `speech.rs`), `completions.rs` (with `images.rs`) and `transcripts.rs` (with `sound/`) do the long ones, and `idle.rs` what has
+//! a model; `load.rs` (with `draft.rs`, `senses.rs` and `speech.rs`), `completions.rs` (with `images.rs` and `sounds.rs`) and `transcripts.rs` (with `sound/`) do the long ones, and `idle.rs` what has
 //! time until nobody waits; `storage/` keeps models on this device.
 
 mod address;
@@ -33,9 +33,10 @@ mod projector;
 mod queue;
 mod resident;
 mod responses;
+mod senses;
 mod server;
-mod sight;
 mod sound;
+mod sounds;
 mod source;
 mod speech;
 mod storage;

@@ -1,4 +1,4 @@
-//! The projector of a model, with which it sees images: which one that is. `sight.rs` loads it.
+//! The projector of a model, with which it sees images or hears recordings: which one that is. `senses.rs` loads it.
 
 use parlance_engine::EngineError;
 use parlance_protocol::{ModelSource, is_ggml_name};
@@ -35,7 +35,7 @@ impl Found {
         {
             return Err(WorkerError::lone_projector(file_name(url)));
         }
-        // Speech recognisers see nothing.
+        // Speech recognisers have none.
         let name = match &spec.source {
             ModelSource::Url { url } => file_name(url),
             ModelSource::File { name } => name,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use parlance_api::{ChatCodec, Vision};
+use parlance_api::{ChatCodec, Senses};
 use parlance_engine::runtime::Loaded;
 use parlance_worker_core::residency;
 use web_sys::File;
@@ -20,8 +20,8 @@ pub(crate) struct LoadedModel {
     pub(crate) loaded: Loaded,
     /// Of a chat model.
     pub(crate) codec: Option<Rc<ChatCodec>>,
-    /// Of a chat model that sees images.
-    pub(crate) vision: Option<Vision>,
+    /// Of a chat model that sees images or hears recordings.
+    pub(crate) senses: Option<Senses>,
     /// What has time until nobody waits.
     pub(crate) later: Later,
 }

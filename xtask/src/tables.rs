@@ -68,6 +68,13 @@ const PROJECTORS: Table = Table {
     keys: 1,
     min_rows: 9,
 };
+const HEARING: Table = Table {
+    name: "hearing",
+    page: "docs/models.md",
+    columns: &["projector", "published models", "test projectors", "embeddings", "logits", "devices"],
+    keys: 1,
+    min_rows: 3,
+};
 const PUBLISHED_MODELS: Table = Table {
     name: "published",
     page: "docs/models.md",
@@ -120,11 +127,12 @@ const TOOL_CALLS: Table = Table {
     min_rows: 12,
 };
 
-const ALL: [Table; 10] = [
+const ALL: [Table; 11] = [
     FAILURE_MODES,
     FAMILIES,
     ENCODERS,
     PROJECTORS,
+    HEARING,
     PUBLISHED_MODELS,
     GREEDY,
     FORMATS,

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use image::{ImageFormat, RgbImage};
 use parlance_api::{ChatCodec, Control, EmbeddingJob, Job, Meta, Processors, RequestError};
 use parlance_engine::runtime::{Cpu, Loaded, Loader, LoaderOptions};
+use parlance_tests::hearing::{recording, wav};
 use parlance_tests::seeing::{picture, seeing_model, top_log_probs};
 use pollster::block_on;
 use serde_json::{Value, json};
 
-use crate::process::{SEEING, Server, TINY, TINY_ENCODER, tiny_file};
+use crate::process::{LISTENING, SEEING, Server, TINY, TINY_ENCODER, tiny_file};
 
 /// Collects nothing and never stops.
 struct Unheard;
@@ -268,4 +269,49 @@ fn images_are_seen_as_by_the_engine() {
         assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"), "{reply:?}");
         assert_eq!(reply.json()["error"]["param"], "messages[0].content[0].image_url.url");
     }
+}
+
+#[test]
+fn recordings_in_messages_are_heard() {
+    let server = Server::start_listening();
+    let models = server.client.get("/v1/models").json();
+    assert_eq!(models["data"][0]["id"], LISTENING[0]);
+    let capabilities = models["data"][0]["capabilities"].as_array().unwrap();
+    assert!(capabilities.contains(&json!("hearing")) && !capabilities.contains(&json!("vision")), "{models}");
+
+    // Without the tokens that end an answer.
+    let bias = json!({ "257": -100, "258": -100, "259": -100 });
+    let sound = |file: &[u8]| json!({ "data": STANDARD.encode(file), "format": "wav" });
+    let chat_with = |server: &Server, part: &Value| {
+        let messages = json!([{ "role": "user", "content": [part, { "type": "text", "text": "one" }] }]);
+        let body = json!({
+            "messages": messages, "temperature": 0, "max_tokens": 1, "logprobs": true, "top_logprobs": 5, "logit_bias": bias,
+        });
+        server.post("/v1/chat/completions", &body)
+    };
+    let part = |file: &[u8]| json!({ "type": "input_audio", "input_audio": sound(file) });
+    let chat = |file: &[u8]| chat_with(&server, &part(file));
+    let log_probs = |answer: &Value| answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"].clone();
+    let files = [1.0, 2.0].map(|seconds| wav(&recording(seconds)));
+    let [short, long] = [&files[0], &files[1]].map(|file| chat(file).json());
+    assert_eq!(short["usage"]["prompt_tokens_details"]["audio_tokens"], 187, "{short}");
+    assert_eq!(short["usage"]["prompt_tokens"], long["usage"]["prompt_tokens"], "windows are as long as 30 seconds");
+    assert_ne!(log_probs(&short), log_probs(&long), "the answer depends on what is heard");
+    let content =
+        json!([{ "type": "input_audio", "input_audio": sound(&files[0]) }, { "type": "input_text", "text": "one" }]);
+    let body = json!({ "input": [{ "role": "user", "content": content }], "temperature": 0, "max_output_tokens": 1 });
+    let response = server.post("/v1/responses", &body).json();
+    assert_eq!(response["usage"]["input_tokens"], short["usage"]["prompt_tokens"], "{response}");
+
+    for file in [b"no sound".as_slice(), &files[0][..100], b"ID3"] {
+        let reply = chat(file);
+        assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_value"), "{reply:?}");
+        assert_eq!(reply.json()["error"]["param"], "messages[0].content[0].input_audio.data");
+    }
+    let image = json!({ "type": "image_url", "image_url": { "url": data_url([30, 30]) } });
+    assert_eq!(chat_with(&server, &image).code(), "images_not_supported");
+    let sees = Server::start_seeing();
+    let reply = chat_with(&sees, &part(&files[0]));
+    assert_eq!((reply.status, reply.code().as_str()), (400, "audio_not_supported"), "{reply:?}");
+    assert!(reply.json()["error"]["message"].as_str().unwrap().contains(SEEING[0]), "{reply:?}");
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use parlance_tests::hearing::whisper;
 use parlance_tests::model_path;
-use parlance_tests::seeing::{SeeingModel, seeing_model};
+use parlance_tests::seeing::{SeeingModel, hearing_model, seeing_model};
 use parlance_tests::tiny::{encoder, talking_model};
 
 use crate::client::{Client, Reply};
@@ -23,6 +23,9 @@ pub(crate) const WHISPER: &str = "whisper";
 /// A tiny model that sees, and its projector.
 pub(crate) const SEEING: [&str; 2] = ["seeing", "mmproj-seeing"];
 
+/// A tiny model that hears, and its projector.
+pub(crate) const LISTENING: [&str; 2] = ["listening", "mmproj-listening"];
+
 /// The file of a tiny model of this name.
 pub(crate) fn tiny_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.gguf"))
@@ -33,9 +36,11 @@ static TINY_FILES: LazyLock<()> = LazyLock::new(|| {
     std::fs::write(tiny_file(TINY), talking_model().unwrap()).unwrap();
     std::fs::write(tiny_file(TINY_ENCODER), encoder(TINY_ENCODER).unwrap()).unwrap();
     std::fs::write(tiny_file(WHISPER), whisper().unwrap()).unwrap();
-    let SeeingModel { model, projector } = seeing_model("gemma3").unwrap();
-    std::fs::write(tiny_file(SEEING[0]), model).unwrap();
-    std::fs::write(tiny_file(SEEING[1]), projector).unwrap();
+    for (files, [name, projector_name]) in [(seeing_model("gemma3"), SEEING), (hearing_model("ultravox"), LISTENING)] {
+        let SeeingModel { model, projector } = files.unwrap();
+        std::fs::write(tiny_file(name), model).unwrap();
+        std::fs::write(tiny_file(projector_name), projector).unwrap();
+    }
 });
 
 /// A running server, which ends when this is dropped.
@@ -61,6 +66,12 @@ impl Server {
     pub(crate) fn start_seeing() -> Self {
         LazyLock::force(&TINY_FILES);
         Self::start_with(&[], &SEEING.map(tiny_file))
+    }
+
+    /// Starts a server of a tiny model that hears recordings.
+    pub(crate) fn start_listening() -> Self {
+        LazyLock::force(&TINY_FILES);
+        Self::start_with(&[], &LISTENING.map(tiny_file))
     }
 
     /// Starts a server of a tiny chat model that drafts for itself.

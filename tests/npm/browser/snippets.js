@@ -3,6 +3,7 @@ import { ask as askWithAiSdk } from "./clients/ai-sdk.js";
 import { ask as askWithLangChain } from "./clients/langchain.js";
 import { ask as askWithOpenAi } from "./clients/openai.js";
 import { ask as askAgent } from "./agents/weather.js";
+import { mood } from "./api/hearing.js";
 import { read as readPhoto } from "./api/images.js";
 import { subtitles } from "./api/recordings.js";
 import { summarise } from "./prompt-api/summary.js";
@@ -58,6 +59,11 @@ export const snippets = {
   images: async ({ engine }) => {
     const { status, code } = await failure(readPhoto(engine, new File(["x"], "photo.png")));
     equal([status, code], [400, "images_not_supported"]);
+  },
+  // And hears nothing.
+  "recordings in messages": async ({ engine }) => {
+    const { status, code } = await failure(mood(engine, btoa("x")));
+    equal([status, code], [400, "audio_not_supported"]);
   },
   recordings: async ({ engine, models }) => {
     // The tests before this one have loaded other models.

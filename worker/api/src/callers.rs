@@ -10,7 +10,7 @@ use web_time::Instant;
 use crate::codec::ChatCodec;
 use crate::control::Control;
 use crate::error::RequestError;
-use crate::images::Vision;
+use crate::senses::Senses;
 use crate::work::Work;
 
 /// The requests under way, in the order in which they came.
@@ -38,7 +38,7 @@ struct Caller<C> {
     /// Why it cannot go on.
     error: Option<RequestError>,
     /// The images of its prompt are encoded.
-    has_seen: bool,
+    has_perceived: bool,
     /// It has lost its device, and goes on with another one.
     is_recovered: bool,
 }
@@ -126,10 +126,10 @@ impl<C: Control> Caller<C> {
 }
 
 impl<C: Control> Callers<C> {
-    /// Adds a request. If its prompt has images, [`Callers::see`] comes before the next turn.
+    /// Adds a request. If its prompt has images or sounds, [`Callers::perceive`] comes before the next turn.
     pub fn add(&mut self, work: Work, control: C) {
         let stages = vec![Stage::Waiting; work.len()];
-        self.callers.push(Caller { work, control, stages, error: None, has_seen: false, is_recovered: false });
+        self.callers.push(Caller { work, control, stages, error: None, has_perceived: false, is_recovered: false });
     }
 
     /// Those for whom requests are computed.
@@ -137,15 +137,16 @@ impl<C: Control> Callers<C> {
         self.callers.iter().map(|caller| &caller.control)
     }
 
-    /// Encodes the images of requests that came since the last call, see [`Job::see`](crate::Job::see).
+    /// Encodes the images and sounds of requests that came since the last call, see
+    /// [`Job::perceive`](crate::Job::perceive).
     ///
     /// # Errors
     /// An error of the device, as in [`Callers::turn`].
-    pub async fn see(&mut self, codec: &ChatCodec, mut vision: Option<&mut Vision>) -> Result<(), RequestError> {
-        for caller in self.callers.iter_mut().filter(|caller| !caller.has_seen) {
-            let seen = caller.work.see(codec, vision.as_deref_mut(), &caller.control).await;
-            caller.note(seen)?;
-            caller.has_seen = true;
+    pub async fn perceive(&mut self, codec: &ChatCodec, mut senses: Option<&mut Senses>) -> Result<(), RequestError> {
+        for caller in self.callers.iter_mut().filter(|caller| !caller.has_perceived) {
+            let perceived = caller.work.perceive(codec, senses.as_deref_mut(), &caller.control).await;
+            caller.note(perceived)?;
+            caller.has_perceived = true;
         }
         Ok(())
     }

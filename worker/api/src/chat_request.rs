@@ -1,15 +1,15 @@
-//! Chat completion requests, before their images are fetched.
+//! Chat completion requests, before their images and sounds are fetched.
 
 use parlance_protocol::openai::ChatCompletionRequest;
 use serde_json::Value;
 use web_time::Instant;
 
 use crate::error::RequestError;
-use crate::images::ImageRequest;
+use crate::media::MediaRequest;
 use crate::meta::Meta;
 use crate::parse::{self, Conversation, Options};
 
-/// A chat completion request. Its images have to be fetched before it becomes a [`Job`](crate::Job).
+/// A chat completion request. Its images and sounds have to be fetched before it becomes a [`Job`](crate::Job).
 pub struct ChatRequest {
     pub(crate) conversation: Conversation,
     pub(crate) options: Options,
@@ -36,8 +36,8 @@ impl ChatRequest {
         Ok(Self { conversation, options, start })
     }
 
-    /// The images that it names, in order.
-    pub fn images(&self) -> &[ImageRequest] {
-        &self.conversation.images
+    /// The images and sounds that it has, in order.
+    pub fn media(&self) -> &[MediaRequest] {
+        &self.conversation.media
     }
 }

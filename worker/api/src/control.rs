@@ -14,7 +14,7 @@ pub trait Control {
     /// Reports progress of encoding images: `done` of `total` steps.
     fn seeing(&self, _done: usize, _total: usize) {}
 
-    /// Reports how many seconds of a recording are transcribed.
+    /// Reports how many seconds of a recording are transcribed or encoded.
     fn listening(&self, _seconds: f64, _total: f64) {}
 
     /// Receives a chunk of a streamed response.

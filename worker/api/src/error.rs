@@ -50,6 +50,9 @@ pub enum RequestError {
     /// The request has images, but the model of this name sees none.
     #[error("{0} cannot see images; load a model with a projector (mmproj)")]
     CannotSee(String),
+    /// The request has recordings, but the model of this name hears none.
+    #[error("{0} cannot hear recordings; load a model with a projector (mmproj) of sounds")]
+    CannotHear(String),
     /// The recording cannot be used, for this reason.
     #[error("the recording cannot be transcribed: {0}")]
     Recording(String),
@@ -77,6 +80,7 @@ impl RequestError {
             Self::Engine(EngineError::InvalidSampling { name, .. }) => Some(name),
             Self::QuestionTooLong { .. }
             | Self::CannotSee(_)
+            | Self::CannotHear(_)
             | Self::Engine(EngineError::ContextOverflow { .. } | EngineError::Template(_)) => Some("messages"),
             Self::Engine(_) | Self::Grammar(_) => None,
         }
@@ -100,6 +104,7 @@ impl RequestError {
                 Some("context_length_exceeded")
             }
             Self::CannotSee(_) => Some("images_not_supported"),
+            Self::CannotHear(_) => Some("audio_not_supported"),
             Self::Recording(_) => Some("unusable_recording"),
             Self::Field { .. } | Self::Engine(EngineError::InvalidSampling { .. }) => Some("invalid_value"),
             Self::BodyTooLarge { .. } => Some("request_too_large"),

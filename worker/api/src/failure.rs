@@ -30,7 +30,7 @@ impl RequestError {
             | Self::NoModel(_)
             | Self::Recording(_) => FailureKind::BadRequest,
             Self::QuestionTooLong { .. } => FailureKind::ContextOverflow,
-            Self::CannotSee(_) | Self::Grammar(_) => FailureKind::Unsupported,
+            Self::CannotSee(_) | Self::CannotHear(_) | Self::Grammar(_) => FailureKind::Unsupported,
         }
     }
 
@@ -43,6 +43,7 @@ impl RequestError {
                 Reason::QuestionTooLong { prompt_tokens: *prompt_tokens as u32, context_tokens: *context_tokens as u32 }
             }
             Self::CannotSee(model) => Reason::CannotSee { model: model.clone() },
+            Self::CannotHear(model) => Reason::HearsNothing { model: model.clone() },
             Self::Grammar(detail) => Reason::Grammar { detail: detail.clone() },
             Self::Recording(detail) => Reason::Recording { detail: detail.clone() },
             Self::BodyTooLarge { .. } | Self::NoResponse { .. } | Self::NoModel(_) => {

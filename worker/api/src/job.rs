@@ -18,11 +18,12 @@ use crate::codec::ChatCodec;
 use crate::constraints::{Constraints, has_channels};
 use crate::control::Control;
 use crate::error::RequestError;
-use crate::images::{Images, Vision};
+use crate::media::{Media, Medium, PromptMedium};
 use crate::meta::Meta;
 use crate::output_parser::{Expected, OutputParser};
 use crate::parse::{self, Options};
 use crate::prompt::{self, Prompt};
+use crate::senses::Senses;
 use crate::tools::ToolChoice;
 
 /// A request in progress. After an error of the device, [`Job::run`] can be called again with a new model.
@@ -40,7 +41,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Parses the body of a chat completion request to a model that sees no images.
+    /// Parses the body of a chat completion request to a model that neither sees nor hears.
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field.
@@ -51,25 +52,23 @@ impl Job {
         processors: &Processors,
     ) -> Result<Self, RequestError> {
         let request = ChatRequest::new(body, &meta)?;
-        if !request.images().is_empty() {
-            return Err(RequestError::CannotSee(meta.model));
-        }
-        Self::chat_with_images(codec, request, Images::default(), meta, processors)
+        request.media().iter().try_for_each(|medium| medium.check(None, &meta.model))?;
+        Self::chat_with_media(codec, request, Media::default(), meta, processors)
     }
 
-    /// A job for a chat completion request, with the images that it names, in order.
+    /// A job for a chat completion request, with its images and sounds, in order.
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field.
-    pub fn chat_with_images(
+    pub fn chat_with_media(
         codec: &Rc<ChatCodec>,
         request: ChatRequest,
-        images: Images,
+        media: Media,
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
         let ChatRequest { conversation, options, start } = request;
-        let prompt = Rc::new(prompt::from_conversation(codec, &conversation, &images, options.max_tokens)?);
+        let prompt = Rc::new(prompt::from_conversation(codec, &conversation, &media, options.max_tokens)?);
         let grammar_start = Instant::now();
         let constraints = Constraints::of_chat(codec, &conversation, &options)?;
         let is_constrained = constraints.whole.is_some() || constraints.call.is_some();
@@ -147,25 +146,28 @@ impl Job {
         self.dropped_messages
     }
 
-    /// Encodes the images of the prompt that were not encoded yet, with the sight of the model that will [`Job::run`] it.
+    /// Encodes the images and sounds of the prompt that were not encoded yet, with the senses of the model that will
+    /// [`Job::run`] it.
     ///
     /// # Errors
-    /// [`RequestError::CannotSee`] if there are any and it has none; errors of images or the engine. After a device error, a
-    /// call with a new projector continues where this one stopped.
-    pub async fn see(
+    /// As [`MediaRequest::check`](crate::MediaRequest::check) if it has none; errors of images, sounds or the engine. After a
+    /// device error, a call with a new projector continues where this one stopped.
+    pub async fn perceive(
         &self,
         codec: &ChatCodec,
-        vision: Option<&mut Vision>,
+        senses: Option<&mut Senses>,
         control: &impl Control,
     ) -> Result<(), RequestError> {
         // All answers to a conversation have the same prompt.
         let Some(answer) = self.answers.first() else { return Ok(()) };
-        let images: Vec<_> = answer.prompt().images().map(Rc::clone).collect();
-        if images.is_empty() {
-            return Ok(());
-        }
-        let vision = vision.ok_or_else(|| RequestError::CannotSee(self.meta.model.clone()))?;
-        vision.encode(&images, codec.chat(), control).await
+        let media: Vec<_> = answer.prompt().media().map(Rc::clone).collect();
+        let Some(first) = media.first() else { return Ok(()) };
+        let model = || self.meta.model.clone();
+        let senses = senses.ok_or_else(|| match first.medium() {
+            Medium::Image(_) => RequestError::CannotSee(model()),
+            Medium::Sound(_) => RequestError::CannotHear(model()),
+        })?;
+        senses.encode(&media, codec.chat(), control).await
     }
 
     /// Generates the answers one after the other, in the model's selected sequence. Returns the response, or `None` if it was
@@ -328,8 +330,13 @@ impl Job {
         let masks = count(|answer| answer.stats.mask_count);
         let speed = |count: u32, seconds: f64| if seconds > 0.0 { f64::from(count) / seconds } else { 0.0 };
         let prompt_tokens = first.prompt().len() as u32;
-        let image_tokens: usize = first.prompt().images().map(|image| image.len()).sum();
-        let image_seconds: f64 = first.prompt().images().map(|image| image.encode_seconds()).sum();
+        let (images, sounds): (Vec<_>, Vec<_>) =
+            first.prompt().media().partition(|medium| matches!(medium.medium(), Medium::Image(_)));
+        let tokens = |media: &[&Rc<PromptMedium>]| media.iter().map(|medium| medium.len() as u32).sum::<u32>();
+        let encode_seconds = |media: &[&Rc<PromptMedium>]| {
+            let seconds: f64 = media.iter().map(|medium| medium.encode_seconds()).sum();
+            (seconds > 0.0).then_some(seconds)
+        };
         let since = |instant: Option<Instant>| instant.map_or(0.0, |instant| (instant - self.start).as_secs_f64());
         let per_token = |seconds: f64, count: u32| if count > 0 { seconds / f64::from(count) } else { 0.0 };
         Usage {
@@ -338,7 +345,8 @@ impl Job {
             total_tokens: prompt_tokens + completion_tokens,
             prompt_tokens_details: PromptTokens {
                 cached_tokens: first.stats.cached_tokens,
-                image_tokens: non_zero(image_tokens as u32),
+                image_tokens: non_zero(tokens(&images)),
+                audio_tokens: non_zero(tokens(&sounds)),
             },
             completion_tokens_details: CompletionTokens {
                 reasoning_tokens: count(|answer| answer.stats.reasoning_tokens),
@@ -351,7 +359,8 @@ impl Job {
                 time_per_output_token_s: per_token(decode_seconds, completion_tokens),
                 prefill_tokens_per_s: speed(first.stats.prefilled_tokens, first.stats.prefill_seconds),
                 decode_tokens_per_s: speed(completion_tokens, decode_seconds),
-                image_encode_s: (image_seconds > 0.0).then_some(image_seconds),
+                image_encode_s: encode_seconds(&images),
+                audio_encode_s: encode_seconds(&sounds),
                 grammar_init_s: self.grammar_seconds,
                 grammar_per_token_s: (masks > 0).then(|| sum(|answer| answer.stats.mask_seconds) / f64::from(masks)),
             },

@@ -2,11 +2,12 @@
 //!
 //! The path of a request:
 //!
-//! 1. [`ChatRequest::new`] parses its JSON (`parse.rs`); the host fetches the images that it names (`images.rs`);
-//! 2. [`Job::chat_with_images`] turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest turns if the
+//! 1. [`ChatRequest::new`] parses its JSON (`parse.rs`); the host fetches the images that it names and decodes its
+//!    recordings (`media.rs`, `images.rs`, `sounds.rs`);
+//! 2. [`Job::chat_with_media`] turns messages and tools into a prompt (`prompt.rs`, `tools/`), without the oldest turns if the
 //!    context is full and the request allows it (`turns.rs`), and compiles its response format to a grammar
 //!    (`constraints.rs`, `grammar.rs`);
-//! 3. [`Job::see`] encodes its images, except those that were encoded lately;
+//! 3. [`Job::perceive`] encodes its images and sounds, except those that were encoded lately (`senses.rs`);
 //! 4. [`Job::run`] generates its answers (`answer.rs`): with the engine's decode loop if the host is not involved, token by token with
 //!    a grammar, log probabilities or a logit processor. `output_parser.rs` separates reasoning, tool calls and text, and finds stop
 //!    sequences (`channels.rs`: gpt-oss);
@@ -37,6 +38,7 @@ mod grammar;
 mod images;
 mod job;
 mod logprobs;
+mod media;
 mod meta;
 mod models;
 mod output_parser;
@@ -44,6 +46,8 @@ mod parse;
 mod prompt;
 mod rerank;
 mod responses;
+mod senses;
+mod sounds;
 mod tools;
 mod transcription;
 mod turns;
@@ -57,11 +61,14 @@ pub use control::Control;
 pub use embeddings::EmbeddingJob;
 pub use error::RequestError;
 pub use failure::{engine_failure_kind, engine_failure_reason};
-pub use images::{Detail, Image, ImageRequest, Images, PictureFuture, Vision};
+pub use images::{Detail, Image, ImageRequest, PictureFuture};
 pub use job::Job;
+pub use media::{Media, MediaRequest, Medium};
 pub use meta::Meta;
 pub use models::{find_model, model_list};
 pub use rerank::RerankJob;
 pub use responses::{KeptResponse, PreparedResponse, ResponseJob};
+pub use senses::Senses;
+pub use sounds::{SamplesFuture, Sound, SoundRequest};
 pub use transcription::TranscriptionJob;
 pub use work::Work;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::RequestError;
-use crate::images::{self, ImageRequest};
+use crate::media::{self, MediaRequest};
 use crate::tools::{self, ToolChoice};
 
 /// Maximum answers to one request.
@@ -18,7 +18,7 @@ const MAX_CHOICES: u32 = 128;
 const MAX_STOP_SEQUENCES: usize = 16;
 /// Maximum `top_logprobs`.
 const MAX_TOP_LOGPROBS: u32 = 20;
-/// Maximum bytes of a request's strings. Images are sent as text, too.
+/// Maximum bytes of a request's strings. Images and sounds are sent as text, too.
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 type Result<T> = std::result::Result<T, RequestError>;
@@ -45,9 +45,9 @@ pub(crate) struct Options {
 /// A conversation to answer, with the options that its prompt depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
-    /// With markers in the places of images.
+    /// With markers in the places of images and sounds.
     pub(crate) messages: Vec<RequestMessage>,
-    pub(crate) images: Vec<ImageRequest>,
+    pub(crate) media: Vec<MediaRequest>,
     pub(crate) tools: Vec<FunctionDefinition>,
     pub(crate) tool_choice: ToolChoice,
     pub(crate) parallel_calls: bool,
@@ -112,7 +112,7 @@ macro_rules! common_fields {
 /// The conversation and the options of a chat request. `seed` is used if the request has none.
 pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Conversation, Options)> {
     let ChatCompletionRequest { mut messages, tools, tool_choice, .. } = request;
-    let images = images::take(&mut messages)?;
+    let media = media::take(&mut messages)?;
     check_messages(&messages)?;
     let continues = request.continue_final_message.unwrap_or_default();
     let truncation = request.truncation.unwrap_or_default();
@@ -142,7 +142,7 @@ pub(crate) fn chat(request: ChatCompletionRequest, seed: u32) -> Result<(Convers
     let options = common_fields!(request, max_tokens, ("top_logprobs", logprobs), prediction).check(seed)?;
     let parallel_calls = request.parallel_tool_calls.unwrap_or(true);
     let conversation =
-        Conversation { messages, images, tools, tool_choice, parallel_calls, enable_thinking, continues, truncation };
+        Conversation { messages, media, tools, tool_choice, parallel_calls, enable_thinking, continues, truncation };
     Ok((conversation, options))
 }
 
@@ -310,7 +310,7 @@ fn text_of(content: &Value, param: &str) -> Result<Option<String>> {
                         continue;
                     }
                     ("image_url" | "input_image", _) => "only messages have images",
-                    ("input_audio", _) => "audio is not supported yet",
+                    ("input_audio", _) => "only messages have recordings",
                     _ => "it must be {\"type\": \"text\", \"text\": ...}",
                 };
                 return Err(RequestError::field(format!("{param}[{at}]"), message));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::codec::ChatCodec;
 use crate::error::RequestError;
-use crate::images::{self, Images, Marked, PromptImage};
+use crate::media::{self, Marked, Media, PromptMedium};
 use crate::output_parser::{ReasoningEnds, opened_reasoning};
 use crate::parse::{Conversation, content_text};
 use crate::tools::{CallForm, ToolFormat, ToolStyle};
@@ -22,7 +22,7 @@ const CONTEXT_SHARES: usize = 4;
 #[derive(Clone)]
 pub(crate) enum Piece {
     Tokens(Vec<u32>),
-    Image(Rc<PromptImage>),
+    Medium(Rc<PromptMedium>),
 }
 
 /// A prompt.
@@ -36,25 +36,25 @@ pub(crate) struct Prompt {
 }
 
 impl Prompt {
-    /// A prompt without images.
+    /// A prompt without images and sounds.
     pub(crate) fn of_tokens(ids: Vec<u32>) -> Self {
         Self { pieces: vec![Piece::Tokens(ids)], ..Self::default() }
     }
 
-    /// The number of its tokens, including those of images.
+    /// The number of its tokens, including those of images and sounds.
     pub(crate) fn len(&self) -> usize {
         let lens = self.pieces.iter().map(|piece| match piece {
             Piece::Tokens(ids) => ids.len(),
-            Piece::Image(image) => image.len(),
+            Piece::Medium(medium) => medium.len(),
         });
         lens.sum()
     }
 
-    /// Its images.
-    pub(crate) fn images(&self) -> impl Iterator<Item = &Rc<PromptImage>> {
+    /// Its images and sounds.
+    pub(crate) fn media(&self) -> impl Iterator<Item = &Rc<PromptMedium>> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Tokens(_) => None,
-            Piece::Image(image) => Some(image),
+            Piece::Medium(medium) => Some(medium),
         })
     }
 
@@ -64,7 +64,7 @@ impl Prompt {
         for piece in &self.pieces {
             match piece {
                 Piece::Tokens(ids) => spans.push(Span::Tokens(ids)),
-                Piece::Image(image) => spans.extend(image.parts().iter().map(Part::span)),
+                Piece::Medium(medium) => spans.extend(medium.parts().iter().map(Part::span)),
             }
         }
         if !answer.is_empty() {
@@ -74,7 +74,7 @@ impl Prompt {
     }
 }
 
-/// The prompt for an answer of at most `max_tokens` to a conversation with these images. If the request allows it, the oldest turns
+/// The prompt for an answer of at most `max_tokens` to a conversation with these images and sounds. If the request allows it, the oldest turns
 /// are dropped until prompt and answer fit the context.
 ///
 /// # Errors
@@ -83,10 +83,10 @@ impl Prompt {
 pub(crate) fn from_conversation(
     codec: &ChatCodec,
     conversation: &Conversation,
-    images: &Images,
+    media: &Media,
     max_tokens: Option<u32>,
 ) -> Result<Prompt, RequestError> {
-    let render = |messages: &[RequestMessage]| from_messages(codec, conversation, messages, images);
+    let render = |messages: &[RequestMessage]| from_messages(codec, conversation, messages, media);
     let full = render(&conversation.messages)?;
     if conversation.truncation == Truncation::Disabled {
         return Ok(full);
@@ -140,7 +140,7 @@ fn from_messages(
     codec: &ChatCodec,
     conversation: &Conversation,
     messages: &[RequestMessage],
-    images: &Images,
+    media: &Media,
 ) -> Result<Prompt, RequestError> {
     let last = messages.last();
     let has_tools = !conversation.tools.is_empty();
@@ -150,7 +150,7 @@ fn from_messages(
         None => with_calls_as_text(message, index),
     });
     let mut messages: Vec<Value> = messages.collect::<Result<_, _>>()?;
-    let expected = images::indices(messages.iter().filter_map(|message| message["content"].as_str()));
+    let expected = media::indices(messages.iter().filter_map(|message| message["content"].as_str()));
     if has_tools && !describes_tools {
         describe_tools(&mut messages, &conversation.tools, format);
     }
@@ -170,24 +170,27 @@ fn from_messages(
         _ => text,
     };
     let reasoning_ends = opened_reasoning(&text);
-    if images.is_empty() {
+    if media.is_empty() {
         return Ok(Prompt { reasoning_ends, ..Prompt::of_tokens(codec.chat().encode_prompt(&text)?) });
     }
-    if images::indices([text.as_str()]) != expected {
-        return Err(RequestError::field("messages", "the model's chat template does not show all images, in order"));
+    if media::indices([text.as_str()]) != expected {
+        return Err(RequestError::field(
+            "messages",
+            "the model's chat template does not show all images and recordings, in order",
+        ));
     }
-    Ok(Prompt { pieces: pieces(codec, &text, images)?, reasoning_ends, dropped_messages: 0 })
+    Ok(Prompt { pieces: pieces(codec, &text, media)?, reasoning_ends, dropped_messages: 0 })
 }
 
-/// The pieces of a text with markers. Texts around images become tokens one by one, as in llama.cpp.
-fn pieces(codec: &ChatCodec, text: &str, images: &Images) -> Result<Vec<Piece>, RequestError> {
+/// The pieces of a text with markers. Texts around images and sounds become tokens one by one, as in llama.cpp.
+fn pieces(codec: &ChatCodec, text: &str, media: &Media) -> Result<Vec<Piece>, RequestError> {
     let mut pieces = Vec::new();
-    for piece in images::split(text) {
+    for piece in media::split(text) {
         match piece {
             Marked::Text(text) if pieces.is_empty() => pieces.push(Piece::Tokens(codec.chat().encode_prompt(text)?)),
             Marked::Text("") => {}
             Marked::Text(text) => pieces.push(Piece::Tokens(codec.chat().tokenizer().encode(text)?)),
-            Marked::Image(index) => pieces.extend(images.get(index).cloned().map(Piece::Image)),
+            Marked::Medium(index) => pieces.extend(media.get(index).cloned().map(Piece::Medium)),
         }
     }
     Ok(pieces)

@@ -7,9 +7,9 @@ use crate::answer::Answer;
 use crate::codec::ChatCodec;
 use crate::control::Control;
 use crate::error::RequestError;
-use crate::images::Vision;
 use crate::job::Job;
 use crate::responses::ResponseJob;
+use crate::senses::Senses;
 
 /// A request whose answers are computed by [`Callers`](crate::Callers).
 pub enum Work {
@@ -20,16 +20,16 @@ pub enum Work {
 }
 
 impl Work {
-    /// Encodes the images of the prompt, as [`Job::see`] does.
-    pub(crate) async fn see(
+    /// Encodes the images and sounds of the prompt, as [`Job::perceive`] does.
+    pub(crate) async fn perceive(
         &self,
         codec: &ChatCodec,
-        vision: Option<&mut Vision>,
+        senses: Option<&mut Senses>,
         control: &impl Control,
     ) -> Result<(), RequestError> {
         match self {
-            Self::Completion(job) => job.see(codec, vision, control).await,
-            Self::Response(job) => job.see(codec, vision, control).await,
+            Self::Completion(job) => job.perceive(codec, senses, control).await,
+            Self::Response(job) => job.perceive(codec, senses, control).await,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use parlance_protocol::openai::Capability;
 use parlance_protocol::{Abilities, StoredModel};
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +181,15 @@ pub fn list_models(files: impl IntoIterator<Item = ListedFile>) -> Vec<StoredMod
         model.is_verified &= file.is_verified;
         model.abilities = model.abilities.take().or(file.abilities);
     }
+    // With its projector a model may hear, and see nothing.
+    let hears_only = |known: &Abilities| {
+        let can = |wanted| known.capabilities.contains(&wanted);
+        can(Capability::Hearing) && !can(Capability::Vision)
+    };
     let mut models: Vec<_> = models.into_values().collect();
+    for model in &mut models {
+        model.can_see &= !model.abilities.as_ref().is_some_and(hears_only);
+    }
     models.sort_by(|a, b| b.used_seconds.total_cmp(&a.used_seconds));
     models
 }
@@ -309,6 +318,9 @@ mod tests {
         assert_eq!(kinds([model(url), projector(10)]), [(false, true), (true, false)]);
         assert_eq!(kinds([model(url), projector(9)]), [(false, false), (true, false)]);
         assert_eq!(kinds([model(""), projector(10)]), [(false, false), (true, false)]);
+        let abilities = Abilities { capabilities: vec![Capability::Chat, Capability::Hearing], context_tokens: 512 };
+        let hearing = ListedFile { abilities: Some(abilities), ..model(url) };
+        assert_eq!(kinds([hearing, projector(10)]), [(false, false), (true, false)], "it hears with it");
     }
 
     #[test]

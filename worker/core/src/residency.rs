@@ -240,7 +240,9 @@ impl<F, V> Residency<F, V> {
             Capability::Embeddings => Missing::NoEmbeddings,
             Capability::Rerank => Missing::NoRanker,
             Capability::Transcription => Missing::NoTranscriber,
-            Capability::Chat | Capability::Tools | Capability::Thinking | Capability::Vision => Missing::NoChat,
+            Capability::Chat | Capability::Tools | Capability::Thinking | Capability::Vision | Capability::Hearing => {
+                Missing::NoChat
+            }
         }
     }
 

@@ -65,8 +65,8 @@ pub(crate) fn parse(data: &[u8]) {
             if let Ok(config) = EncoderConfig::from_gguf(&gguf) {
                 let _ = EncoderPlan::new(&gguf, &config, 128 << 20);
             }
-            if let Ok(config) = ProjectorConfig::from_gguf(&gguf) {
-                let _ = ProjectorPlan::new(&gguf, &config, 128 << 20);
+            if let Ok(configs) = ProjectorConfig::all_from_gguf(&gguf) {
+                let _ = ProjectorPlan::all(&gguf, &configs, 128 << 20);
             }
             plan_speech(&gguf);
             let _ = Gguf::merge(&[*gguf]);

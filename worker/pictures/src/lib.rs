@@ -56,10 +56,15 @@ pub fn digest(bytes: &[u8]) -> String {
     })
 }
 
+/// Identifies what is in a file, of a picture or another.
+pub fn content_id(bytes: &[u8]) -> u64 {
+    // Sixteen hexadecimal digits are 64 bits.
+    u64::from_str_radix(&digest(bytes)[..16], 16).unwrap_or_default()
+}
+
 /// Identifies the pixels of a file that is scaled to this side.
 pub fn id(bytes: &[u8], max_side: u32) -> u64 {
-    // Sixteen hexadecimal digits are 64 bits.
-    u64::from_str_radix(&digest(bytes)[..16], 16).unwrap_or_default() ^ u64::from(max_side)
+    content_id(bytes) ^ u64::from(max_side)
 }
 
 /// The bytes of a data URL after its scheme, if they are in base64.

@@ -18,6 +18,8 @@ pub enum Capability {
     Thinking,
     /// It sees images.
     Vision,
+    /// It hears recordings.
+    Hearing,
     /// It turns speech into text.
     Transcription,
 }

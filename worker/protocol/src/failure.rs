@@ -103,6 +103,8 @@ pub enum Reason {
     CannotChat,
     /// The request has images, but the model sees none.
     CannotSee { model: String },
+    /// The request has recordings, but the model hears none.
+    HearsNothing { model: String },
     /// The projector cannot be used with the model.
     WrongProjector { name: String, detail: String },
     /// The draft model cannot be used with the model.

@@ -40,8 +40,8 @@ pub enum Request {
         id: RequestId,
         /// The model's source.
         source: ModelSource,
-        /// The URL of the projector with which the model sees images. If absent, one that lies beside the model is used; an empty string
-        /// loads none.
+        /// The URL of the projector with which the model sees images or hears recordings. If absent, one that lies beside the model is
+        /// used; an empty string loads none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         projector: Option<String>,
         /// A smaller model with the same vocabulary that drafts the answers of this one, so that they come faster. Its file, if it is one of
@@ -411,7 +411,7 @@ pub enum Phase {
     Prefill,
     /// Decoding the recording of a request. What is done is a part of 1.
     Decode,
-    /// Transcribing it.
+    /// Transcribing it, or encoding the recordings of a chat's request.
     Listen,
 }
 

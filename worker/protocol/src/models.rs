@@ -34,7 +34,7 @@ pub struct StoredModel {
     /// What it can do; absent if it has not been loaded yet.
     #[serde(default)]
     pub abilities: Option<Abilities>,
-    /// Whether it is no model but a projector, which lets a model see images.
+    /// Whether it is no model but a projector, which lets a model see images or hear recordings.
     #[serde(default)]
     pub is_projector: bool,
     /// Whether it is a model that a projector on this device belongs to.
@@ -143,7 +143,7 @@ pub struct ModelDescription {
     pub max_context_tokens: u32,
     /// Whether it is a chat model, not an embedding model.
     pub can_chat: bool,
-    /// The file of the projector with which it sees images, if there is one. All sizes include it.
+    /// The file of the projector with which it sees images or hears recordings, if there is one. All sizes include it.
     #[serde(default)]
     pub projector: Option<String>,
     /// The file of its draft model, if it was requested. All sizes include it.

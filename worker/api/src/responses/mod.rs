@@ -1,4 +1,4 @@
-//! `/v1/responses`: a request becomes a chat completion (`request.rs`), whose images the host fetches and whose chunks become items and events (`events.rs`).
+//! `/v1/responses`: a request becomes a chat completion (`request.rs`), whose images and sounds the host fetches and whose chunks become items and events (`events.rs`).
 //! `kept.rs` is what stays on the device of a response.
 
 mod events;
@@ -22,10 +22,11 @@ use crate::chunks::to_json;
 use crate::codec::ChatCodec;
 use crate::control::Control;
 use crate::error::RequestError;
-use crate::images::{ImageRequest, Images, Vision};
 use crate::job::Job;
+use crate::media::{Media, MediaRequest};
 use crate::meta::Meta;
 use crate::parse;
+use crate::senses::Senses;
 
 use self::events::Translator;
 pub use self::kept::KeptResponse;
@@ -34,7 +35,7 @@ use self::request::Translated;
 /// To how many responses a request may refer.
 const MAX_REFERENCES: usize = 256;
 
-/// A request for a response, as a chat completion. Its images have to be fetched before it becomes a [`ResponseJob`].
+/// A request for a response, as a chat completion. Its images and sounds have to be fetched before it becomes a [`ResponseJob`].
 pub struct PreparedResponse {
     chat: ChatRequest,
     /// Without output.
@@ -71,15 +72,16 @@ impl PreparedResponse {
         let response = request::response(request, meta);
         let chat = ChatRequest::of(chat, meta);
         let mut chat = chat.map_err(|error| request::with_own_names(error, &origins))?;
-        for image in &mut chat.conversation.images {
-            image.param = request::own_name(&image.param, &origins);
+        for medium in &mut chat.conversation.media {
+            let param = medium.param_mut();
+            *param = request::own_name(param, &origins);
         }
         Ok(Self { chat, response, input, origins, start })
     }
 
-    /// The images that it names, in order.
-    pub fn images(&self) -> &[ImageRequest] {
-        self.chat.images()
+    /// The images and sounds that it has, in order.
+    pub fn media(&self) -> &[MediaRequest] {
+        self.chat.media()
     }
 }
 
@@ -93,7 +95,7 @@ pub struct ResponseJob {
 }
 
 impl ResponseJob {
-    /// Parses the body of a request to a model that sees no images, see [`PreparedResponse::new`].
+    /// Parses the body of a request to a model that neither sees nor hears, see [`PreparedResponse::new`].
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field, or the response that is missing.
@@ -105,26 +107,24 @@ impl ResponseJob {
         processors: &Processors,
     ) -> Result<Self, RequestError> {
         let request = PreparedResponse::new(body, kept, &meta)?;
-        if !request.images().is_empty() {
-            return Err(RequestError::CannotSee(meta.model));
-        }
-        Self::with_images(codec, request, Images::default(), meta, processors)
+        request.media().iter().try_for_each(|medium| medium.check(None, &meta.model))?;
+        Self::with_media(codec, request, Media::default(), meta, processors)
     }
 
-    /// A job for a request, with the images that it names, in order.
+    /// A job for a request, with its images and sounds, in order.
     ///
     /// # Errors
     /// [`RequestError`], which names the invalid field.
-    pub fn with_images(
+    pub fn with_media(
         codec: &Rc<ChatCodec>,
         request: PreparedResponse,
-        images: Images,
+        media: Media,
         meta: Meta,
         processors: &Processors,
     ) -> Result<Self, RequestError> {
         let PreparedResponse { chat, response, input, origins, start } = request;
         let translator = RefCell::new(Translator::new(response, meta.random, meta.created));
-        let job = Job::chat_with_images(codec, chat, images, meta, processors);
+        let job = Job::chat_with_media(codec, chat, media, meta, processors);
         let job = job.map_err(|error| request::with_own_names(error, &origins))?;
         Ok(Self { job, translator, input, start })
     }
@@ -139,18 +139,18 @@ impl ResponseJob {
         self.job.is_stream()
     }
 
-    /// Encodes the images of the prompt, as [`Job::see`] does.
+    /// Encodes the images and sounds of the prompt, as [`Job::perceive`] does.
     ///
     /// # Errors
-    /// As [`Job::see`].
-    pub async fn see(
+    /// As [`Job::perceive`].
+    pub async fn perceive(
         &self,
         codec: &ChatCodec,
-        vision: Option<&mut Vision>,
+        senses: Option<&mut Senses>,
         control: &impl Control,
     ) -> Result<(), RequestError> {
         let events = EventControl { control, translator: &self.translator, is_stream: self.is_stream() };
-        self.job.see(codec, vision, &events).await
+        self.job.perceive(codec, senses, &events).await
     }
 
     /// Generates the response. Returns it, or `None` if it was streamed to [`Control::chunk`].
@@ -251,6 +251,11 @@ impl<C: Control> Control for EventControl<'_, C> {
     fn seeing(&self, done: usize, total: usize) {
         self.begin();
         self.control.seeing(done, total);
+    }
+
+    fn listening(&self, seconds: f64, total: f64) {
+        self.begin();
+        self.control.listening(seconds, total);
     }
 
     fn chunk(&self, chunk: Value) {

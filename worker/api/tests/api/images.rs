@@ -7,8 +7,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use parlance_api::{
-    ChatCodec, ChatRequest, Control, Image, ImageRequest, Images, Job, PreparedResponse, Processors, RequestError,
-    ResponseJob, Vision,
+    ChatCodec, ChatRequest, Control, Image, ImageRequest, Job, Media, MediaRequest, Medium, PreparedResponse,
+    Processors, RequestError, ResponseJob, Senses,
 };
 use parlance_engine::gguf::{TensorType, Value as Entry, Writer};
 use parlance_engine::kernels::random::Random;
@@ -23,7 +23,7 @@ use crate::common::{Listener, codec, meta};
 /// Key, type and value.
 type Metadata = (String, String, Value);
 
-/// Descriptions from `make_vision.py` of the engine's tests.
+/// Descriptions from `make_vision.py` or `make_hearing.py` of the engine's tests.
 #[derive(Deserialize)]
 struct Fixture {
     tokenizer: Vec<Metadata>,
@@ -31,14 +31,14 @@ struct Fixture {
 }
 
 #[derive(Deserialize)]
-struct Family {
+pub(crate) struct Family {
     name: String,
-    text: Described,
-    projector: Described,
+    pub(crate) text: Described,
+    pub(crate) projector: Described,
 }
 
 #[derive(Deserialize)]
-struct Described {
+pub(crate) struct Described {
     metadata: Vec<Metadata>,
     tensors: Vec<DescribedTensor>,
 }
@@ -52,7 +52,7 @@ struct DescribedTensor {
 }
 
 impl Described {
-    fn file(&self, more: &[Metadata]) -> Vec<u8> {
+    pub(crate) fn file(&self, more: &[Metadata]) -> Vec<u8> {
         let mut writer = Writer::default();
         for (key, kind, value) in self.metadata.iter().chain(more) {
             writer.metadata(key, &entry(kind, value.clone()));
@@ -87,7 +87,7 @@ fn entry(kind: &str, value: Value) -> Entry {
 /// A tiny model that sees.
 struct Seeing {
     model: Model,
-    vision: Vision,
+    senses: Senses,
     codec: Rc<ChatCodec>,
     /// How many images were decoded.
     decoded: Rc<Cell<usize>>,
@@ -95,18 +95,23 @@ struct Seeing {
     encoded: usize,
 }
 
-/// The tokenizer of the tiny models, and the descriptions of one that sees.
-fn fixture() -> (Vec<Metadata>, Family) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures/vision.json");
+/// The tokenizer of the tiny models of a fixture, and the descriptions of one of them and its projector.
+pub(crate) fn fixture_of(file: &str, name: &str) -> (Vec<Metadata>, Family) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures").join(file);
     let Fixture { tokenizer, projectors } = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    (tokenizer, projectors.into_iter().find(|family| family.name == "qwen3vl_merger").unwrap())
+    (tokenizer, projectors.into_iter().find(|family| family.name == name).unwrap())
 }
 
-/// The sight of a model with this projector.
-fn vision(projector: &Described) -> Vision {
+/// The same of one that sees.
+fn fixture() -> (Vec<Metadata>, Family) {
+    fixture_of("vision.json", "qwen3vl_merger")
+}
+
+/// The senses of a model with this projector.
+pub(crate) fn senses(projector: &Described) -> Senses {
     let mut loader = ProjectorLoader::new(Cpu::blocking(), None);
     block_on(loader.push(&projector.file(&[]))).unwrap();
-    Vision::new(loader.finish().unwrap())
+    Senses::new(loader.finish().unwrap())
 }
 
 impl Seeing {
@@ -117,12 +122,12 @@ impl Seeing {
             loader.push(&family.text.file(&tokenizer)).await.unwrap();
             loader.finish().await.unwrap()
         });
-        let (vision, codec) = (vision(&family.projector), codec(&model));
-        Self { model, vision, codec, decoded: Rc::default(), encoded: 0 }
+        let (senses, codec) = (senses(&family.projector), codec(&model));
+        Self { model, senses, codec, decoded: Rc::default(), encoded: 0 }
     }
 
     /// The images that a request names, which are `data:` and a number that tells their colour.
-    fn images(&self, requests: &[ImageRequest]) -> Images {
+    fn images(&self, requests: &[MediaRequest]) -> Media {
         let image = |url: &str| {
             let (colour, decoded) = (url["data:".len()..].parse::<u8>().unwrap(), Rc::clone(&self.decoded));
             let picture = move || {
@@ -133,8 +138,8 @@ impl Seeing {
             };
             Image { digest: colour.into(), width: 96, height: 64, picture: Box::new(picture) }
         };
-        let images = requests.iter().map(|request| image(&request.url)).collect();
-        Images::new(images, Some(&self.vision), self.codec.chat(), "tiny").unwrap()
+        let images = requests.iter().map(|request| Medium::Image(image(&named(request).url))).collect();
+        Media::new(images, Some(self.senses.projector()), self.codec.chat(), "tiny").unwrap()
     }
 
     /// The response to these messages.
@@ -146,11 +151,11 @@ impl Seeing {
         });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let request = ChatRequest::new(&body, &meta())?;
-        let images = self.images(request.images());
-        let mut job = Job::chat_with_images(&self.codec, request, images, meta(), &Processors::new())?;
+        let images = self.images(request.media());
+        let mut job = Job::chat_with_media(&self.codec, request, images, meta(), &Processors::new())?;
         let before = listener.encoded.get();
         let response = block_on(async {
-            job.see(&self.codec, Some(&mut self.vision), listener).await?;
+            job.perceive(&self.codec, Some(&mut self.senses), listener).await?;
             Ok(job.run(&mut self.model, listener).await?.unwrap())
         });
         self.encoded += listener.encoded.get() - before;
@@ -162,6 +167,14 @@ impl Seeing {
         let mut response = self.chat(messages, more, &Listener::default()).unwrap();
         let logprob = response["choices"][0]["logprobs"]["content"][0]["logprob"].as_f64().unwrap();
         (logprob, response["usage"].take())
+    }
+}
+
+/// The image that a request names.
+fn named(request: &MediaRequest) -> &ImageRequest {
+    match request {
+        MediaRequest::Image(image) => image,
+        MediaRequest::Sound(_) => panic!("there are only images"),
     }
 }
 
@@ -232,7 +245,7 @@ fn edits_and_branches_keep_what_was_seen() {
 #[test]
 fn all_images_of_a_conversation_are_kept_and_only_others_make_room() {
     let seeing = Seeing::load();
-    let mut seeing = Seeing { vision: seeing.vision.with_max_kept_floats(0), ..seeing };
+    let mut seeing = Seeing { senses: seeing.senses.with_max_kept_floats(0), ..seeing };
     let answer = json!({ "role": "assistant", "content": "b" });
     let mut conversation = Vec::new();
     for (colour, encoded) in [(3, 1), (5, 2), (9, 3)] {
@@ -259,7 +272,7 @@ fn what_another_projector_saw_is_not_reused() {
     let (_, Family { mut projector, .. }) = fixture();
     let positions = projector.tensors.iter_mut().find(|tensor| tensor.name == "v.position_embd.weight").unwrap();
     positions.scale *= 2.0;
-    seeing.vision = vision(&projector);
+    seeing.senses = senses(&projector);
     let (second, usage) = seeing.answer(&messages, json!({}));
     assert!(count(&usage, "cached_tokens") < image_tokens, "{usage}");
     assert!((second - first).abs() > 1e-4 && seeing.encoded == 2, "{first} and {second}");
@@ -317,11 +330,11 @@ fn a_request_that_is_stopped_while_it_sees_goes_no_further() {
     let mut seeing = Seeing::load();
     let messages = json!([question(&[3], "a")]);
     let request = ChatRequest::new(&json!({ "messages": messages }), &meta()).unwrap();
-    let images = seeing.images(request.images());
-    let mut job = Job::chat_with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
+    let images = seeing.images(request.media());
+    let mut job = Job::chat_with_media(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
     let control = Impatient::default();
     let response = block_on(async {
-        job.see(&seeing.codec, Some(&mut seeing.vision), &control).await.unwrap();
+        job.perceive(&seeing.codec, Some(&mut seeing.senses), &control).await.unwrap();
         job.run(&mut seeing.model, &control).await.unwrap().unwrap()
     });
     assert_eq!(response["choices"][0]["finish_reason"], "abort");
@@ -343,12 +356,12 @@ fn a_response_sees_what_a_chat_completion_sees() {
     assert_eq!(refused.body().error.code.as_deref(), Some("images_not_supported"));
 
     let request = PreparedResponse::new(&body, &[], &meta()).unwrap();
-    assert_eq!(request.images()[0].param, "input[0].content[0].image_url");
-    let images = seeing.images(request.images());
-    let mut job = ResponseJob::with_images(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
+    assert_eq!(named(&request.media()[0]).param, "input[0].content[0].image_url");
+    let images = seeing.images(request.media());
+    let mut job = ResponseJob::with_media(&seeing.codec, request, images, meta(), &Processors::new()).unwrap();
     let listener = Listener::default();
     block_on(async {
-        job.see(&seeing.codec, Some(&mut seeing.vision), &listener).await.unwrap();
+        job.perceive(&seeing.codec, Some(&mut seeing.senses), &listener).await.unwrap();
         assert_eq!(listener.chunks.borrow()[0]["type"], "response.created", "the stream has begun");
         job.run(&mut seeing.model, &listener).await.unwrap();
     });

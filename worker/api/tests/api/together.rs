@@ -303,8 +303,8 @@ fn responses_and_completions_are_computed_together() {
     let body = json!({ "input": "What is the capital of France?", "temperature": 0, "stream": true });
     let codec = codec(&model);
     let prepared = PreparedResponse::new(&body, &[], &meta()).unwrap();
-    let images = parlance_api::Images::default();
-    let job = ResponseJob::with_images(&codec, prepared, images, meta(), &Processors::new()).unwrap();
+    let images = parlance_api::Media::default();
+    let job = ResponseJob::with_media(&codec, prepared, images, meta(), &Processors::new()).unwrap();
     let mut tabs = Tabs::new(&mut model);
     tabs.add(Work::Response(Box::new(job)));
     tabs.ask(&question("What is the capital of France?", json!({})));

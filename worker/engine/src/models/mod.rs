@@ -22,10 +22,13 @@ mod pooling;
 mod projector;
 mod projector_family;
 mod projector_plan;
+mod projector_reader;
 mod reader;
 mod rope;
+mod sounds;
 mod speech;
 mod speech_plan;
+mod tower_planner;
 
 pub(crate) use angles::RopeAngles;
 pub use cache::CacheFormat;
@@ -46,13 +49,15 @@ pub use plan::{
     Segment, SharedExpertPlan, ShortConvolutionPlan, StateSpacePlan, StreamsPlan, VectorId, VectorPlan, WeightPlan,
 };
 pub use pooling::{HeadActivation, HeadLayer, HeadPlan, HeadResult, Pooling};
-pub use projector::{ProjectorConfig, TowerWindows};
+pub use projector::{ProjectorConfig, Sense, TowerWindows};
 pub use projector_family::{GridRope, Merge, PatchPositions};
-pub(crate) use projector_plan::TowerTensors;
 pub use projector_plan::{
-    BREAK, CLASS, LinearPlan, PATCH_BIAS, POSITIONS, ProjectionPlan, ProjectorPlan, TowerLayerPlan,
+    BREAK, CLASS, HEARD_POSITIONS, LinearPlan, PATCH_BIAS, POSITIONS, ProjectionPlan, ProjectorPlan, StepPlan,
+    TowerLayerPlan,
 };
+pub(crate) use projector_plan::{TowerTensors, convolved_len};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};
-pub(crate) use speech::{SPEECH_ARCHITECTURE, SPEECH_NORM_EPS, TAPS};
+pub use sounds::{SOUND_POSITIONS, SoundConfig};
+pub(crate) use speech::{FRAMES_PER_POSITION, SPEECH_ARCHITECTURE, SPEECH_NORM_EPS, TAPS, taps_len};
 pub use speech::{SpeechConfig, StackConfig};
 pub use speech_plan::{BiasedProduct, CrossAttentionPlan, SelfAttentionPlan, SpeechLayerPlan, SpeechPlan, StackPlan};

@@ -106,7 +106,12 @@ impl<'a> Planner<'a> {
 
     /// Ignores tensors whose names start with `prefix`.
     pub(super) fn ignore(&mut self, prefix: &str) {
-        let names = self.gguf.tensors.iter().map(|tensor| &tensor.name).filter(|name| name.starts_with(prefix));
+        self.ignore_where(|name| name.starts_with(prefix));
+    }
+
+    /// Ignores tensors by their names.
+    pub(super) fn ignore_where(&mut self, is_ignored: impl Fn(&str) -> bool) {
+        let names = self.gguf.tensors.iter().map(|tensor| &tensor.name).filter(|name| is_ignored(name));
         let names: Vec<String> = names.cloned().collect();
         self.known.extend(names.iter().cloned());
         self.weights.ignored.extend(names);

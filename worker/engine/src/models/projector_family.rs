@@ -1,5 +1,6 @@
 //! Families of projectors as data: what their files do not say.
 
+use super::family::Activation;
 use super::pictures::{Filter, Markers};
 use super::plan::Arrangement;
 
@@ -75,16 +76,20 @@ pub(super) struct StepStyle {
     /// The tensors' name, without `.weight`.
     pub(super) name: &'static str,
     pub(super) order: StepOrder,
-    /// GELU follows.
-    pub(super) gelu: bool,
+    /// What follows, if anything does.
+    pub(super) activation: Option<Activation>,
+    /// The second half of the outputs gates the first, with the activation.
+    pub(super) gated: bool,
+    /// The RMS norm of its input, if there is one; its epsilon is that of the norm of combined rows.
+    pub(super) norm: Option<&'static str>,
 }
 
-const fn step(name: &'static str) -> StepStyle {
-    StepStyle { name, order: StepOrder::Rows, gelu: false }
+pub(super) const fn step(name: &'static str) -> StepStyle {
+    StepStyle { name, order: StepOrder::Rows, activation: None, gated: false, norm: None }
 }
 
-const fn gelu(name: &'static str) -> StepStyle {
-    StepStyle { gelu: true, ..step(name) }
+pub(super) const fn gelu(name: &'static str) -> StepStyle {
+    StepStyle { activation: Some(Activation::GeluTanh), ..step(name) }
 }
 
 /// A norm of the projection.
@@ -256,7 +261,90 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
+/// What a family of projectors of sounds is like: the encoder is Whisper's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SoundFamily {
+    /// The value of `clip.projector_type`.
+    pub(super) name: &'static str,
+    /// Number of positions that are combined; `None` if the file says it.
+    pub(super) merge: Option<u32>,
+    pub(super) merged: Merge,
+    /// Norm of each position after the layers.
+    pub(super) row_norm: Option<&'static str>,
+    /// Norm of combined positions.
+    pub(super) norm: Option<NormStyle>,
+    pub(super) steps: &'static [StepStyle],
+    /// Control tokens before and after a sound.
+    pub(super) markers: [&'static str; 2],
+}
+
+/// All families of projectors of sounds.
+pub(super) const SOUND_FAMILIES: &[SoundFamily] = &[
+    SoundFamily {
+        name: "qwen2a",
+        merge: Some(2),
+        merged: Merge::Averaged,
+        row_norm: None,
+        norm: Some(NormStyle { name: Some("a.post_ln"), rms: false, eps: None, optional: false }),
+        steps: &[step("mm.a.fc")],
+        markers: ["<|audio_bos|>", "<|audio_eos|>"],
+    },
+    SoundFamily {
+        name: "ultravox",
+        merge: None,
+        merged: Merge::Joined,
+        row_norm: Some("a.post_ln"),
+        norm: Some(NormStyle { name: Some("mm.a.norm_pre"), rms: true, eps: Some(1e-6), optional: false }),
+        steps: &[
+            StepStyle { activation: Some(Activation::Silu), gated: true, ..step("mm.a.mlp.1") },
+            StepStyle { norm: Some("mm.a.norm_mid"), ..step("mm.a.mlp.2") },
+        ],
+        markers: [""; 2],
+    },
+    // mtmd averages pairs of positions first, as Qwen 2 Audio does; Voxtral's own code does not
+    // (ggml-org/llama.cpp#25496).
+    SoundFamily {
+        name: "voxtral",
+        merge: None,
+        merged: Merge::Joined,
+        row_norm: Some("a.post_ln"),
+        norm: None,
+        steps: &[StepStyle { activation: Some(Activation::GeluErf), ..step("mm.a.mlp.1") }, step("mm.a.mlp.2")],
+        markers: ["[BEGIN_AUDIO]", ""],
+    },
+];
+
+/// The projection of a family.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProjectionStyle {
+    /// See [`Family::rescaled`].
+    pub(super) rescaled: bool,
+    /// Norm of each row after the layers, besides `v.post_ln`.
+    pub(super) row_norm: Option<&'static str>,
+    /// Norm of combined rows.
+    pub(super) norm: Option<NormStyle>,
+    pub(super) steps: &'static [StepStyle],
+}
+
 /// The family of this name.
 pub(super) fn family(name: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.name == name)
+}
+
+/// The family of projectors of sounds of this name.
+pub(super) fn sound_family(name: &str) -> Option<&'static SoundFamily> {
+    SOUND_FAMILIES.iter().find(|family| family.name == name)
+}
+
+/// The projection of the family of this name, whichever sense it is for.
+pub(super) fn projection(name: &str) -> Option<ProjectionStyle> {
+    let of_sight = |family: &Family| {
+        let Family { rescaled, row_norm, norm, steps, .. } = *family;
+        ProjectionStyle { rescaled, row_norm, norm, steps }
+    };
+    let of_hearing = |family: &SoundFamily| {
+        let SoundFamily { row_norm, norm, steps, .. } = *family;
+        ProjectionStyle { rescaled: false, row_norm, norm, steps }
+    };
+    family(name).map(of_sight).or_else(|| sound_family(name).map(of_hearing))
 }

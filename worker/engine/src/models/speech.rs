@@ -11,9 +11,14 @@ pub(crate) const SPEECH_ARCHITECTURE: &str = "whisper";
 /// Frames of the spectrogram that a convolution sees.
 pub(crate) const TAPS: u32 = 3;
 /// Frames of the spectrogram per position of the encoder.
-const FRAMES_PER_POSITION: u32 = 2;
+pub(crate) const FRAMES_PER_POSITION: u32 = 2;
 /// Epsilon of the layer norms.
 pub(crate) const SPEECH_NORM_EPS: f32 = 1e-5;
+
+/// Elements of a row of inputs of a convolution over frames of `channels`, `[channels][TAPS]`, in whole blocks.
+pub(crate) fn taps_len(channels: u32) -> u32 {
+    (channels * TAPS).next_multiple_of(32)
+}
 
 /// Hyperparameters of a speech recogniser.
 #[derive(Debug, Clone, PartialEq)]

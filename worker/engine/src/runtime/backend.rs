@@ -223,7 +223,44 @@ pub(crate) trait Decoder: Memory + MaybeSend {
     }
 }
 
-/// What a tower makes of a picture, in the order of its input.
+/// The input of a tower. What inputs of the same shape share, a tower may keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TowerInput<'a> {
+    /// The patches of a picture, as in [`PatchInput::patches`], or the spectrogram of a window of sound, `[frames][mels]`.
+    pub(crate) values: &'a [f32],
+    /// Columns and rows of patches, or of positions. Inputs of the same shape differ only in `values`.
+    pub(crate) shape: [u32; 2],
+    /// What is added to the rows of the hidden state: `[rows][width]`.
+    pub(crate) added: &'a [f32],
+    /// RoPE angles: `[rows][rope_dim / 2]`; without RoPE there is one.
+    pub(crate) angles: &'a [[f32; 2]],
+    /// See [`PatchGrid::windows`](crate::vision::PatchGrid::windows).
+    pub(crate) windows: &'a [[u32; 2]],
+    /// Number of embeddings.
+    pub(crate) embeddings: u32,
+}
+
+impl TowerInput<'_> {
+    /// Number of rows of the tower's hidden state, where it is `width` wide.
+    pub(crate) fn rows(&self, width: u32) -> u32 {
+        (self.added.len() / width as usize) as u32
+    }
+}
+
+impl<'a> From<&'a PatchInput> for TowerInput<'a> {
+    fn from(PatchInput { patches, grid }: &'a PatchInput) -> Self {
+        Self {
+            values: patches,
+            shape: grid.size,
+            added: &grid.added,
+            angles: &grid.angles,
+            windows: &grid.windows,
+            embeddings: grid.places.len() as u32,
+        }
+    }
+}
+
+/// What a tower makes of a picture or a window of sound, in the order of its input.
 #[derive(Debug, Default)]
 pub(crate) struct TowerOutput {
     /// `[embeddings][embedding_len]`
@@ -245,12 +282,22 @@ impl TowerOutput {
 /// Computes a projector's tower and projection.
 #[async_trait(?Send)]
 pub(crate) trait Tower: MaybeSend {
-    /// What it makes of a picture. `on_layer` is called with the number of layers done, at some of them, and returns
-    /// whether to continue.
+    /// What it makes of a picture or a window of sound. `on_layer` is called with the number of layers done, at some of
+    /// them, and returns whether to continue.
     ///
     /// # Errors
     /// [`EngineError::Interrupted`], or whatever the device reported.
-    async fn embeddings(&mut self, input: &PatchInput, on_layer: &mut dyn FnMut(usize) -> bool) -> Result<TowerOutput>;
+    async fn embeddings(
+        &mut self,
+        input: &TowerInput<'_>,
+        on_layer: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<TowerOutput>;
+
+    /// Lets other tasks of this thread run, while the caller computes something itself.
+    ///
+    /// # Errors
+    /// Whatever the device reported.
+    async fn pause(&self) -> Result<()>;
 
     /// Identifies the kernels, with their formats, shapes and layouts.
     ///
@@ -271,10 +318,10 @@ pub(crate) trait Tower: MaybeSend {
     /// Switches to the plain kernel layout.
     fn make_plain(&mut self) {}
 
-    /// Times kernels on the picture that was seen last: medians of `runs` runs.
+    /// Times kernels on the last input: medians of `runs` runs.
     ///
     /// # Errors
-    /// [`EngineError::NoGpu`] if it is not on a GPU with timestamps, [`EngineError::Prompt`] if there was no picture yet, or
+    /// [`EngineError::NoGpu`] if it is not on a GPU with timestamps, [`EngineError::Prompt`] if there was no input yet, or
     /// whatever the device reported.
     async fn profile(&self, _runs: usize) -> Result<Profile> {
         Err(EngineError::NoGpu("the projector is on the CPU".to_owned()))

@@ -5,8 +5,8 @@ use crate::error::{EngineError, Result};
 use crate::gguf::Gguf;
 use crate::kernels::MAX_SEQUENCES;
 use crate::models::{
-    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, ProjectorConfig,
-    ProjectorPlan, SPEECH_ARCHITECTURE, SpeechConfig, SpeechPlan, WeightPlan,
+    CacheFormat, EncoderConfig, EncoderPlan, HeadPlan, MAX_TEXT_TOKENS, ModelConfig, ModelPlan, PictureConfig,
+    ProjectorConfig, ProjectorPlan, SPEECH_ARCHITECTURE, Sense, SpeechConfig, SpeechPlan, WeightPlan,
 };
 use crate::runtime::gpu::{scratch_bytes, usual_batch};
 pub use crate::runtime::limits::DeviceLimits;
@@ -261,10 +261,10 @@ impl Description {
 
 /// A projector as described by its header, planned for a device.
 pub struct ProjectorDescription {
-    /// The hyperparameters.
-    pub config: ProjectorConfig,
-    /// The tensors.
-    pub plan: ProjectorPlan,
+    /// Hyperparameters and tensors for each sense that it has.
+    pub towers: Vec<(ProjectorConfig, ProjectorPlan)>,
+    /// All matrices and vectors.
+    pub weights: WeightPlan,
 }
 
 impl ProjectorDescription {
@@ -281,30 +281,48 @@ impl ProjectorDescription {
         if !Self::is_in(gguf) {
             return Err(EngineError::WrongProjector("it is a model".to_owned()));
         }
-        let config = ProjectorConfig::from_gguf(gguf)?;
-        let plan = ProjectorPlan::new(gguf, &config, limits.max_binding_bytes)?;
-        let (rows, most) = (config.square_rows(), plan.max_rows(&config, limits.max_binding_bytes));
-        if rows > most {
-            let what = format!("a picture has {rows} patches, but it supports at most {most}");
-            return Err(EngineError::TooLarge(what));
+        let configs = ProjectorConfig::all_from_gguf(gguf)?;
+        let (plans, weights) = ProjectorPlan::all(gguf, &configs, limits.max_binding_bytes)?;
+        let towers: Vec<_> = configs.into_iter().zip(plans).collect();
+        for (config, plan) in &towers {
+            let (rows, most) = (config.whole_rows(), plan.max_rows(config, limits.max_binding_bytes));
+            if rows > most {
+                let what = match config.sense {
+                    Sense::Sight(_) => "a picture has",
+                    Sense::Hearing(_) => "a window of sound has",
+                };
+                return Err(EngineError::TooLarge(format!("{what} {rows} rows, but it supports at most {most}")));
+            }
         }
-        Ok(Self { config, plan })
+        Ok(Self { towers, weights })
     }
 
-    /// Memory that it needs besides a model's, for the largest pictures. The context is that of one picture, or of one
-    /// square of it.
+    /// Checks that it belongs to a model.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongProjector`].
+    pub fn check_for(&self, model: &ModelConfig) -> Result<()> {
+        self.towers.iter().try_for_each(|(config, _)| config.check_for(model))
+    }
+
+    /// Memory that it needs besides a model's, for the largest pictures and for sounds. The context is that of one picture,
+    /// or of one square of it, or of a window of sound.
     pub fn fit(&self, limits: DeviceLimits) -> Fit {
-        let (config, plan) = (&self.config, &self.plan);
-        let most = plan.max_rows(config, limits.max_binding_bytes);
-        let rows = config.pictures.max_pixels().map_or(0, |pixels| pixels / config.patch.pow(2));
-        let rows = rows.min(most).max(config.square_rows());
-        let embeddings = rows / config.merged_patches();
+        let (mut scratch_bytes, mut context_tokens) = (0, 0);
+        for (config, plan) in &self.towers {
+            let most = plan.max_rows(config, limits.max_binding_bytes);
+            let pixels = config.pictures().and_then(PictureConfig::max_pixels);
+            let rows = pixels.map_or(0, |pixels| pixels / config.patch.pow(2));
+            let rows = rows.min(most).max(config.whole_rows());
+            scratch_bytes += plan.scratch_bytes(config, rows);
+            context_tokens = context_tokens.max(rows / config.merged_rows());
+        }
         Fit {
-            weight_bytes: plan.weights.len_bytes(),
+            weight_bytes: self.weights.len_bytes(),
             kv_bytes: 0,
-            scratch_bytes: plan.scratch_bytes(config, rows),
-            context_tokens: embeddings,
-            max_context_tokens: embeddings,
+            scratch_bytes,
+            context_tokens,
+            max_context_tokens: context_tokens,
             further_sequence_bytes: 0,
             max_further_sequences: 0,
         }

@@ -14,13 +14,11 @@ pub const FRAMES_PER_SECOND: usize = SAMPLE_RATE / HOP;
 pub const MEL_BINS: usize = BINS;
 
 /// Samples from the start of a frame to that of the next.
-const HOP: usize = 160;
+pub(crate) const HOP: usize = 160;
 /// Half of a frame's samples; the signal is reflected before its start and after its end.
 const REFLECTED: usize = LEN / 2;
-/// Silence that follows the samples.
+/// Silence that follows the samples of a recording that is transcribed.
 const SILENCE: usize = HOP;
-/// Powers below this count as this.
-const LEAST_POWER: f64 = 1e-10;
 /// Decades below the loudest band of the whole recording that are kept.
 const DECADES: f64 = 8.0;
 
@@ -71,12 +69,32 @@ fn without_zeros(weights: &[f64]) -> (usize, Vec<f64>) {
     (first, weights[first..end].to_vec())
 }
 
+/// What follows the samples of a recording, and which powers count as none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A hop of silence, then the signal is reflected; frames after the last one of sound are zero (faster-whisper).
+    Reflected,
+    /// Silence without end, which has frames (mtmd).
+    Silent,
+}
+
+impl Ending {
+    /// Powers below this count as this.
+    fn least_power(self) -> f64 {
+        match self {
+            Self::Reflected => 1e-10,
+            Self::Silent => f64::from(2u32.pow(24)).recip(),
+        }
+    }
+}
+
 /// The spectrogram of a recording. Its frames are computed when asked for, so that it takes no memory.
 pub(crate) struct Spectrogram<'s, S: Sound + ?Sized> {
     sound: &'s S,
     /// Number of its samples.
     len: usize,
     filters: &'s MelFilters,
+    ending: Ending,
     /// Its tables are large for a future that holds them.
     dft: Box<Dft>,
     /// Hann's window.
@@ -89,17 +107,20 @@ pub(crate) struct Spectrogram<'s, S: Sound + ?Sized> {
 
 impl<'s, S: Sound + ?Sized> Spectrogram<'s, S> {
     /// The spectrogram of a recording. [`Spectrogram::measure`] has to follow.
-    pub(crate) fn new(sound: &'s S, filters: &'s MelFilters) -> Self {
+    pub(crate) fn new(sound: &'s S, filters: &'s MelFilters, ending: Ending) -> Self {
         let window = std::array::from_fn(|i| 0.5 - 0.5 * (TAU * i as f64 / LEN as f64).cos());
         let (len, dft) = (sound.sample_count(), Box::new(Dft::new()));
-        Self { sound, len, filters, dft, window, measured: 0, loudest: f64::NEG_INFINITY }
+        Self { sound, len, filters, ending, dft, window, measured: 0, loudest: f64::NEG_INFINITY }
     }
 
     /// Measures the loudness of at most `count` frames, and returns whether there are more. Values depend on that of the
     /// whole recording.
     pub(crate) fn measure(&mut self, count: usize) -> bool {
-        // One more than there are frames of sound.
-        let all = self.frames() + 1;
+        let all = match self.ending {
+            // One more than there are frames of sound.
+            Ending::Reflected => self.frames() + 1,
+            Ending::Silent => self.end(),
+        };
         let end = self.measured.saturating_add(count).min(all);
         for frame in self.measured..end {
             self.loudest = self.logarithms(frame).fold(self.loudest, f64::max);
@@ -113,15 +134,26 @@ impl<'s, S: Sound + ?Sized> Spectrogram<'s, S> {
         self.len / HOP
     }
 
-    /// `count` frames from `first` on: `[count][bands]`. After the last frame of sound they are zero.
+    /// Number of frames that have any sample in them.
+    fn end(&self) -> usize {
+        (self.len + REFLECTED).div_ceil(HOP)
+    }
+
+    /// `count` frames from `first` on: `[count][bands]`.
     pub(crate) fn window(&self, first: usize, count: usize) -> Vec<f32> {
         debug_assert!(self.measured > self.frames(), "loudness is measured first");
         let least = self.loudest - DECADES;
+        let scaled = |logarithm: f64| ((logarithm.max(least) + 4.0) / 4.0) as f32;
+        // Later frames are the same wherever they are.
+        let (end, rest) = match self.ending {
+            Ending::Reflected => (self.frames(), 0.0),
+            Ending::Silent => (self.end(), scaled(self.ending.least_power().log10())),
+        };
         let mut values = Vec::with_capacity(count * self.filters.bands());
-        for frame in first..(first + count).min(self.frames()) {
-            values.extend(self.logarithms(frame).map(|value| ((value.max(least) + 4.0) / 4.0) as f32));
+        for frame in first..(first + count).min(end) {
+            values.extend(self.logarithms(frame).map(scaled));
         }
-        values.resize(count * self.filters.bands(), 0.0);
+        values.resize(count * self.filters.bands(), rest);
         values
     }
 
@@ -129,15 +161,14 @@ impl<'s, S: Sound + ?Sized> Spectrogram<'s, S> {
     fn logarithms(&self, frame: usize) -> impl Iterator<Item = f64> {
         let samples = self.samples(frame * HOP);
         let input = std::array::from_fn(|i| f64::from(samples[i]) * self.window[i]);
-        let power = self.dft.power(&input);
+        let (power, least_power) = (self.dft.power(&input), self.ending.least_power());
         self.filters.0.iter().map(move |(first, weights)| {
             let band: f64 = weights.iter().zip(&power[*first..]).map(|(weight, power)| weight * power).sum();
-            band.max(LEAST_POWER).log10()
+            band.max(least_power).log10()
         })
     }
 
-    /// Samples of the signal with silence after it, reflected at both ends; `at` counts from [`REFLECTED`] before its
-    /// start.
+    /// Samples of the signal with what follows it, reflected before its start; `at` counts from [`REFLECTED`] before that.
     fn samples(&self, at: usize) -> [f32; LEN] {
         let mut samples = [0.0; LEN];
         match at.checked_sub(REFLECTED) {
@@ -155,7 +186,8 @@ impl<'s, S: Sound + ?Sized> Spectrogram<'s, S> {
     fn sample(&self, at: usize) -> f32 {
         let len = self.len + SILENCE;
         let at = at.abs_diff(REFLECTED);
-        let at = if at < len { Some(at) } else { (2 * (len - 1)).checked_sub(at) };
+        let is_reflected = at >= len && self.ending == Ending::Reflected;
+        let at = if is_reflected { (2 * (len - 1)).checked_sub(at) } else { Some(at) };
         let mut sample = [0.0];
         if let Some(at) = at.filter(|at| *at < self.len) {
             self.sound.read(at, &mut sample);
@@ -190,7 +222,7 @@ mod tests {
     fn a_tone_is_loudest_in_its_band() {
         let samples: Vec<f32> = (0..SAMPLE_RATE).map(|i| (TAU * 1000.0 * i as f64 / 16_000.0).sin() as f32).collect();
         let filters = MelFilters::new(80);
-        let mut spectrogram = Spectrogram::new(&samples[..], &filters);
+        let mut spectrogram = Spectrogram::new(&samples[..], &filters, Ending::Reflected);
         assert_eq!(spectrogram.frames(), 100);
         assert!(spectrogram.measure(60));
         assert!(!spectrogram.measure(60));
@@ -202,12 +234,31 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_recording_is_reflected_or_silent() {
+        // Half a second of a tone, then silence: the same with silence as samples, and without.
+        let tone = |i: usize| if i < 8000 { (TAU * 440.0 * i as f64 / 16_000.0).sin() as f32 } else { 0.0 };
+        let (short, long): (Vec<f32>, Vec<f32>) = ((0..8000).map(tone).collect(), (0..32_000).map(tone).collect());
+        let filters = MelFilters::new(20);
+        let window = |samples: &[f32], ending| {
+            let mut spectrogram = Spectrogram::new(samples, &filters, ending);
+            spectrogram.measure(usize::MAX);
+            spectrogram.window(30, 100)
+        };
+        let silent = window(&short, Ending::Silent);
+        assert_eq!(silent, window(&long, Ending::Silent));
+        assert!(silent[25 * 20..].iter().all(|value| *value < 0.0), "{:?}", &silent[500..]);
+        let reflected = window(&short, Ending::Reflected);
+        assert_eq!(&silent[..20 * 20], &reflected[..20 * 20]);
+        assert!(reflected[20 * 20..].iter().all(|value| *value == 0.0), "after the end");
+    }
+
+    #[test]
     fn samples_of_16_bits_are_the_same_sound() {
         let halves: Vec<i16> = (0..4000).map(|i| (i * 7919 % 20_011 - 10_000) as i16).collect();
         let floats: Vec<f32> = halves.iter().map(|half| f32::from(*half) / 32768.0).collect();
         let filters = MelFilters::new(80);
-        let mut expected = Spectrogram::new(&floats[..], &filters);
-        let mut actual = Spectrogram::new(&halves[..], &filters);
+        let mut expected = Spectrogram::new(&floats[..], &filters, Ending::Reflected);
+        let mut actual = Spectrogram::new(&halves[..], &filters, Ending::Reflected);
         expected.measure(usize::MAX);
         actual.measure(usize::MAX);
         assert_eq!(actual.window(0, 25), expected.window(0, 25));
@@ -218,7 +269,7 @@ mod tests {
         let filters = MelFilters::new(80);
         for len in [0, 1, 40, 41, 159] {
             let samples = vec![0.5f32; len];
-            let mut spectrogram = Spectrogram::new(&samples[..], &filters);
+            let mut spectrogram = Spectrogram::new(&samples[..], &filters, Ending::Reflected);
             assert_eq!((spectrogram.frames(), spectrogram.measure(usize::MAX)), (0, false));
             assert!(spectrogram.window(0, 3).iter().all(|value| *value == 0.0));
         }

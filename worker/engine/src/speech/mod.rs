@@ -10,8 +10,8 @@ mod sound;
 mod tokens;
 
 pub use languages::{LANGUAGES, language_index};
+pub(crate) use mel::{Ending, HOP, MelFilters, Spectrogram};
 pub use mel::{FRAMES_PER_SECOND, MEL_BINS, SAMPLE_RATE};
-pub(crate) use mel::{MelFilters, Spectrogram};
 pub(crate) use rules::Rules;
 pub(crate) use segments::{compression_ratio, split};
 pub use sound::Sound;

@@ -20,6 +20,16 @@ impl Sound for [f32] {
     }
 }
 
+impl Sound for Vec<i16> {
+    fn sample_count(&self) -> usize {
+        self.len()
+    }
+
+    fn read(&self, start: usize, into: &mut [f32]) {
+        self.as_slice().read(start, into);
+    }
+}
+
 /// Samples of 16 bits: half the memory, and no less exact than most recordings.
 impl Sound for [i16] {
     fn sample_count(&self) -> usize {

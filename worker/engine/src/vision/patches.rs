@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::resize::taps;
 use super::{Picture, Size};
-use crate::models::{Filter, PatchPositions, ProjectorConfig};
+use crate::models::{Filter, PatchPositions, PictureConfig, ProjectorConfig};
 
 /// Tables that stay on the host.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,10 +21,10 @@ pub struct PatchTables {
 
 impl PatchTables {
     /// Forgets positions that no picture has.
-    pub fn shrink(&mut self, config: &ProjectorConfig) {
+    pub fn shrink(&mut self, config: &ProjectorConfig, pictures: &PictureConfig) {
         if config.positions == PatchPositions::Summed {
             let len = self.positions.len() / 2;
-            let longest = config.pictures.max_pixels().unwrap_or(0) / (config.patch.pow(2) * config.merge);
+            let longest = pictures.max_pixels().unwrap_or(0) / (config.patch.pow(2) * config.merge);
             let kept = (longest as usize * config.width as usize).min(len);
             self.positions.copy_within(len..len + kept, kept);
             self.positions.truncate(2 * kept);
@@ -46,7 +46,7 @@ pub struct PatchInput {
 #[derive(Debug, PartialEq)]
 pub struct PatchGrid {
     /// Columns and rows of patches.
-    size: Size,
+    pub size: Size,
     /// Column and row of each patch: `[patches]`.
     patches: Vec<Size>,
     /// What is added to the patch embeddings: `[rows][width]`.
@@ -75,17 +75,12 @@ impl PatchGrid {
         Self {
             added: added(&patches, size, config, tables),
             angles: config.angles(&patches),
-            windows: windows(&window_ends, config.merged_patches()),
+            windows: windows(&window_ends, config.merged_rows()),
             size,
             patches,
             places,
             columns,
         }
-    }
-
-    /// Number of rows of the tower's hidden state, where it is `width` wide.
-    pub fn rows(&self, width: u32) -> u32 {
-        (self.added.len() / width as usize) as u32
     }
 
     /// Whether pictures of this size have it.
@@ -95,9 +90,13 @@ impl PatchGrid {
 }
 
 impl PatchInput {
-    /// The input for a picture of the grid's size.
-    pub fn new(picture: &Picture, config: &ProjectorConfig, grid: Arc<PatchGrid>) -> Self {
-        Self { patches: colours(picture, &grid.patches, config), grid }
+    /// The input for a picture of the grid's size, as a projector of pictures takes it.
+    pub fn new(
+        picture: &Picture,
+        (config, pictures): (&ProjectorConfig, &PictureConfig),
+        grid: Arc<PatchGrid>,
+    ) -> Self {
+        Self { patches: colours(picture, &grid.patches, (config, pictures)), grid }
     }
 }
 
@@ -126,10 +125,10 @@ fn windows(ends: &[u32], merged: u32) -> Vec<[u32; 2]> {
 }
 
 /// The colours of patches, normalised: `[patches][3][patch][patch]`, padded, then zeros for a class.
-fn colours(picture: &Picture, patches: &[Size], config: &ProjectorConfig) -> Vec<f32> {
+fn colours(picture: &Picture, patches: &[Size], (config, pictures): (&ProjectorConfig, &PictureConfig)) -> Vec<f32> {
     let (side, width) = (config.patch as usize, picture.size()[0] as usize);
     let len = config.patch_len().next_multiple_of(32) as usize;
-    let levels = levels(config);
+    let levels = levels(pictures);
     let mut values = vec![0.0; (patches.len() + usize::from(config.has_class)) * len];
     for ([column, row], patch) in patches.iter().zip(values.chunks_exact_mut(len)) {
         for line in 0..side {
@@ -145,8 +144,8 @@ fn colours(picture: &Picture, patches: &[Size], config: &ProjectorConfig) -> Vec
 }
 
 /// The normalised value of each byte, by colour.
-fn levels(config: &ProjectorConfig) -> [[f32; 256]; 3] {
-    let (means, deviations) = (config.pictures.mean, config.pictures.deviation);
+fn levels(pictures: &PictureConfig) -> [[f32; 256]; 3] {
+    let (means, deviations) = (pictures.mean, pictures.deviation);
     let mut levels = [[0.0; 256]; 3];
     for (colour, levels) in levels.iter_mut().enumerate() {
         for (byte, level) in (0u8..=255).zip(levels) {

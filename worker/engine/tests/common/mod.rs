@@ -156,8 +156,8 @@ pub struct Described {
 
 #[derive(Clone, serde::Deserialize)]
 pub struct DescribedTensor {
-    name: String,
-    shape: Vec<u64>,
+    pub name: String,
+    pub shape: Vec<u64>,
     #[serde(rename = "type")]
     kind: String,
     offset: f32,

@@ -9,6 +9,7 @@ use parlance_engine::runtime::{Cpu, Device};
 use parlance_engine::vision::Cut;
 
 use crate::common::{Described, build_file};
+use crate::hearing;
 use crate::vision::described_projectors;
 
 /// Writes GGUF files, valid or not.
@@ -237,7 +238,7 @@ fn extreme_numbers_of_projectors_are_refused_or_harmless() {
     const EXTREMES: [u32; 6] = [0, 1, 2, 255, 4096, u32::MAX];
     let limits = Device::from(Cpu::blocking()).limits();
     let mut refused = 0;
-    for projector in described_projectors() {
+    for projector in described_projectors().chain(hearing::described_projectors()) {
         for index in 0..projector.metadata.len() {
             let (key, kind, _) = &projector.metadata[index];
             if kind != "u32" {
@@ -250,9 +251,10 @@ fn extreme_numbers_of_projectors_are_refused_or_harmless() {
                     refused += 1;
                     continue;
                 };
-                let ProjectorConfig { pictures, patch, merge, .. } = description.config;
+                let (config, _) = &description.towers[0];
+                let Some(pictures) = config.pictures() else { continue };
                 for size in [[1, 1], [1 << 15, 1], [1, 1 << 15], [2048, 1536]] {
-                    let cut = Cut::new(&pictures, size, patch * merge, u32::MAX);
+                    let cut = Cut::new(pictures, size, config.patch * config.merge, u32::MAX);
                     let pixels: u64 = cut.sizes().map(|[width, height]| u64::from(width) * u64::from(height)).sum();
                     assert!(pixels <= 1 << 27, "{}, {key} = {extreme}: {pixels} of {size:?}", projector.name);
                 }
@@ -275,7 +277,7 @@ fn a_small_picture_is_not_blown_up_to_billions_of_pixels() {
             let key = format!("clip.vision.preproc_{name}_tiles");
             projector.metadata.push((key, "u32".to_owned(), count.into()));
         }
-        ProjectorConfig::from_gguf(&header(&projector)).map(|_| ())
+        ProjectorConfig::all_from_gguf(&header(&projector)).map(|_| ())
     };
     assert_eq!(with_squares(1), Ok(()));
     let found = with_squares(64);

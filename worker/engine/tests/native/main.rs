@@ -11,6 +11,7 @@ mod dequantize;
 mod drafts;
 mod embeddings;
 mod encoders;
+mod hearing;
 mod hostile;
 mod hybrids;
 mod layouts;

@@ -48,7 +48,6 @@ struct Fixture {
     /// The texts before and after the picture.
     before: String,
     after: String,
-    vocab: usize,
     projectors: Vec<Family>,
 }
 
@@ -95,7 +94,7 @@ pub(crate) fn described_projectors() -> impl Iterator<Item = &'static Described>
     FIXTURE.projectors.iter().map(|family| &family.projector)
 }
 
-fn halves(base64: &str) -> Vec<f32> {
+pub(crate) fn halves(base64: &str) -> Vec<f32> {
     let bytes = STANDARD.decode(base64).unwrap();
     bytes.chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]).to_f32()).collect()
 }
@@ -122,7 +121,7 @@ fn photograph(name: &str) -> Picture {
     Picture::new(frame.width, frame.height, rgb).unwrap()
 }
 
-async fn load_projector(device: Device, bytes: &[u8]) -> Result<Projector> {
+pub(crate) async fn load_projector(device: Device, bytes: &[u8]) -> Result<Projector> {
     let mut loader = ProjectorLoader::new(device, Some(bytes.len() as u64));
     // Chunks of an odd size, so that boundaries fall everywhere.
     for chunk in bytes.chunks(10_007) {
@@ -140,7 +139,7 @@ async fn loaded(device: &Device, family: &Family) -> (Model, Projector) {
 }
 
 /// The embeddings of a part, each with what is for the model's first layers.
-fn rows(part: &Part, width: usize) -> Vec<f32> {
+pub(crate) fn rows(part: &Part, width: usize) -> Vec<f32> {
     let Part::Embeddings(span) = part else { return Vec::new() };
     let count = span.rows.len() / width;
     let deepstack = span.deepstack.len() / count;
@@ -150,7 +149,7 @@ fn rows(part: &Part, width: usize) -> Vec<f32> {
 }
 
 /// The relative error, root mean square; infinite where a value is no number.
-fn error(actual: &[f32], expected: &[f32]) -> f64 {
+pub(crate) fn error(actual: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(actual.len(), expected.len(), "number of embeddings");
     let square = |value: f64| value * value;
     let sum: f64 = actual.iter().zip(expected).map(|(a, e)| square(f64::from(a - e))).sum();
@@ -190,7 +189,7 @@ impl Case {
 }
 
 /// Tokens before and after the parts of a picture, joined with tokens at their ends.
-fn whole_prompt(before: Vec<u32>, parts: Vec<Part>, after: Vec<u32>) -> Vec<Part> {
+pub(crate) fn whole_prompt(before: Vec<u32>, parts: Vec<Part>, after: Vec<u32>) -> Vec<Part> {
     let mut all: Vec<Part> = Vec::new();
     for part in [Part::Tokens(before)].into_iter().chain(parts).chain([Part::Tokens(after)]) {
         match (all.last_mut(), part) {
@@ -206,9 +205,10 @@ fn pixels_match_mtmd() {
     for family in &FIXTURE.projectors {
         let bytes = build_file(&family.projector, &[]);
         let projector = block_on(load_projector(Cpu::blocking().into(), &bytes)).unwrap();
-        let ProjectorConfig { pictures, patch, merge, .. } = projector.config();
+        let config = projector.sight().unwrap();
+        let pictures = config.pictures().unwrap();
         for case in &family.cases {
-            let cut = Cut::new(pictures, case.size, patch * merge, u32::MAX);
+            let cut = Cut::new(pictures, case.size, config.patch * config.merge, u32::MAX);
             let parts = cut.parts(&case.picture(), pictures);
             let tiles = case.parts.iter().filter_map(|part| match part {
                 ExpectedPart::Picture { tile, .. } => Some(tile),
@@ -265,7 +265,7 @@ fn pictures_match_mtmd_and_llama_cpp() {
 
                     let all = whole_prompt(encode(&FIXTURE.before), parts, encode(&FIXTURE.after));
                     case.check_parts(&all, width, &what);
-                    let found = logits_after(&mut model, &all, case).await;
+                    let found = logits_after(&mut model, &all, &halves(&case.logits)).await;
                     println!("{what}: logits {found:.1e}");
                     assert!(found <= LOGIT_BOUND, "{what}: logits diverge by {found:.1e}");
                 }
@@ -314,8 +314,8 @@ async fn load_text(device: Device, bytes: &[u8]) -> Model {
     loader.finish().await.unwrap()
 }
 
-/// The largest divergence from llama.cpp's logits, where the last part follows token by token.
-async fn logits_after(model: &mut Model, parts: &[Part], case: &Case) -> f64 {
+/// The largest divergence from llama.cpp's logits, `[tokens][vocab]`, where the last part follows token by token.
+pub(crate) async fn logits_after(model: &mut Model, parts: &[Part], reference: &[f32]) -> f64 {
     let (Some(Part::Tokens(last)), before) = (parts.last(), &parts[..parts.len() - 1]) else {
         panic!("it ends with text")
     };
@@ -327,11 +327,10 @@ async fn logits_after(model: &mut Model, parts: &[Part], case: &Case) -> f64 {
     for id in last {
         logits.push(model.decode_logits(*id).await.unwrap());
     }
-    // An equal picture is not computed again.
+    // What is equal is not computed again.
     let len = model.cached_prefix_len(&prompt);
     assert_eq!(len, model.cached_len() - last.len(), "all but the last token");
-    let reference = halves(&case.logits);
-    let reference: Vec<&[f32]> = reference.chunks_exact(FIXTURE.vocab).collect();
+    let reference: Vec<&[f32]> = reference.chunks_exact(model.config().vocab as usize).collect();
     let own = &logits[logits.len() - reference.len()..];
     own.iter().zip(&reference).map(|(own, expected)| divergence(own, expected)).fold(0.0, f64::max)
 }

@@ -259,6 +259,9 @@ pub struct PromptTokens {
     /// Tokens that images take, if there are any. An extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_tokens: Option<u32>,
+    /// Tokens that recordings take, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_tokens: Option<u32>,
 }
 
 /// Details about the tokens of answers.
@@ -290,6 +293,9 @@ pub struct UsageExtra {
     /// Seconds for encoding images, if there are any that were not seen before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_encode_s: Option<f64>,
+    /// Seconds for encoding recordings, if there are any that were not heard before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_encode_s: Option<f64>,
     /// Seconds for compiling the grammar, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grammar_init_s: Option<f64>,

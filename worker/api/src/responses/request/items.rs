@@ -231,6 +231,8 @@ fn content_part(part: &Value, param: &str) -> Result<Value, RequestError> {
             Some(url) => Ok(json!({ "type": "image_url", "image_url": { "url": url, "detail": string("detail") } })),
             None => Err(RequestError::field(format!("{param}.image_url"), "it must be a string")),
         },
+        // So it does with sounds, whose form is the same there.
+        Some("input_audio") => Ok(part.clone()),
         Some("input_file") => Err(RequestError::field(param, "files are not supported")),
         _ => Err(RequestError::field(param, "it must be {\"type\": \"input_text\", \"text\": ...}")),
     }

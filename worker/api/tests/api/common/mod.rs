@@ -93,6 +93,8 @@ pub struct Listener {
     pub prefilled: Cell<usize>,
     /// How many images were encoded.
     pub encoded: Cell<usize>,
+    /// How many seconds of a recording were encoded, and how many it has.
+    pub heard: Cell<(f64, f64)>,
     pub stop_after: Option<usize>,
 }
 
@@ -106,6 +108,10 @@ impl Control for Listener {
         if done % 1000 == 500 {
             self.encoded.set(self.encoded.get() + 1);
         }
+    }
+
+    fn listening(&self, seconds: f64, total: f64) {
+        self.heard.set((seconds, total));
     }
 
     fn chunk(&self, chunk: Value) {

@@ -8,12 +8,13 @@ use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{project, store_heads};
 use super::ops::{activate, layer_norm};
+use super::sound::Convolutions;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::Result;
 use crate::models::{
     Activation, BiasedProduct, CrossAttentionPlan, HeadShape, NormPlan, Product, SPEECH_NORM_EPS, SelfAttentionPlan,
-    SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS,
+    SpeechConfig, SpeechLayerPlan, SpeechPlan,
 };
 use crate::runtime::backend::Listener;
 
@@ -57,29 +58,15 @@ impl CpuListener {
         })
     }
 
-    /// A convolution over `[frames][channels]` at every `stride`-th frame, with its activation:
-    /// `[frames / stride][width]`.
-    async fn convolve(&self, x: &[f32], channels: usize, stride: usize, plan: &BiasedProduct) -> Vec<f32> {
-        let (steps, row_len) = (&self.steps, inputs_len(channels));
-        let inputs = convolution_inputs(x, channels, stride);
-        let mut y = Vec::with_capacity(inputs.len() / row_len * steps.width);
-        for rows in inputs.chunks(BATCH * row_len) {
-            let mut values = project(&steps.weights, &plan.product, rows, row_len, steps.width, Some(plan.bias));
-            activate(&mut values, Activation::GeluErf);
-            y.extend(values);
-            self.pacer.pause_if_due().await;
-        }
-        y
-    }
-
     /// The encoder's output: `[positions][width]`.
     async fn encode(&self, mel: &[f32]) -> Result<Vec<f32>> {
         let (steps, stack, config) = (&self.steps, &self.plan.encoder, self.config.encoder);
         let positions = config.context as usize;
         let batch = BATCH * steps.width;
         let [first, second] = &self.plan.convolutions;
-        let frames = self.convolve(mel, self.config.mels as usize, 1, first).await;
-        let mut hidden = self.convolve(&frames, steps.width, 2, second).await;
+        let convolutions = Convolutions { weights: &steps.weights, pacer: &self.pacer, width: steps.width };
+        let frames = convolutions.convolve(mel, self.config.mels, 1, first).await;
+        let mut hidden = convolutions.convolve(&frames, self.config.embedding_len, 2, second).await;
         steps.add_positions(&mut hidden, &stack.positions, 0);
         for layer in &stack.layers {
             let mut cache = LayerCache::new(positions, [steps.width; 2], None)?;
@@ -232,46 +219,4 @@ fn attention_shape(heads: HeadShape, two_way: bool) -> AttentionShape {
 
 fn add(sums: &mut [f32], values: &[f32]) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-}
-
-/// Elements of a row of [`convolution_inputs`].
-fn inputs_len(channels: usize) -> usize {
-    (channels * TAPS as usize).next_multiple_of(32)
-}
-
-/// What a convolution's rows are multiplied with: for every `stride`-th frame of `[frames][channels]` a row
-/// `[channels][TAPS]` of it and its neighbours, with zeros where there are none, and up to a whole number of blocks.
-fn convolution_inputs(x: &[f32], channels: usize, stride: usize) -> Vec<f32> {
-    let (frames, taps, len) = (x.len() / channels, TAPS as usize, inputs_len(channels));
-    let mut inputs = vec![0.0; frames / stride * len];
-    for (index, row) in inputs.chunks_exact_mut(len).enumerate() {
-        for tap in 0..taps {
-            // The first tap is the frame before.
-            let Some(frame) = (index * stride + tap).checked_sub(1).filter(|frame| *frame < frames) else { continue };
-            let values = &x[frame * channels..][..channels];
-            row.iter_mut().skip(tap).step_by(taps).zip(values).for_each(|(place, value)| *place = *value);
-        }
-    }
-    inputs
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn convolutions_see_a_frame_and_its_neighbours() {
-        // Four frames of two channels.
-        let x = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0];
-        let rows = |stride| -> Vec<Vec<f32>> {
-            let inputs = convolution_inputs(&x, 2, stride);
-            assert!(inputs.chunks(32).all(|row| row[6..].iter().all(|value| *value == 0.0)), "padding");
-            inputs.chunks(32).map(|row| row[..6].to_vec()).collect()
-        };
-        let each = rows(1);
-        assert_eq!(each.len(), 4);
-        assert_eq!(each[0], [0.0, 1.0, 2.0, 0.0, 10.0, 20.0]);
-        assert_eq!(each[3], [3.0, 4.0, 0.0, 30.0, 40.0, 0.0]);
-        assert_eq!(rows(2), [each[0].clone(), each[2].clone()]);
-    }
 }

@@ -24,6 +24,7 @@ mod native_threads;
 mod ops;
 mod sampler;
 mod shard;
+mod sound;
 mod streams;
 mod thread_pool;
 mod tower;

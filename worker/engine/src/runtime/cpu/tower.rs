@@ -9,14 +9,15 @@ use super::activations::Activations;
 use super::attention::{AttentionShape, LayerCache, attend};
 use super::layers::{project, rotate_heads, store_heads};
 use super::ops::{activate, layer_norm, multiply, normalise, rms_norm};
+use super::sound::Convolutions;
 use super::weights::CpuWeights;
 use super::{Cpu, Pacer};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, TowerLayerPlan, TowerTensors, VectorId,
+    LinearPlan, Merge, NormPlan, ProjectionPlan, ProjectorConfig, ProjectorPlan, StepPlan, TowerLayerPlan,
+    TowerTensors, VectorId,
 };
-use crate::runtime::backend::{Tower, TowerOutput};
-use crate::vision::{PatchGrid, PatchInput};
+use crate::runtime::backend::{Tower, TowerInput, TowerOutput};
 
 /// A projector with its weights.
 pub(in crate::runtime) struct CpuTower {
@@ -117,11 +118,11 @@ impl CpuTower {
     }
 
     /// Adds the output of attention to the hidden state.
-    fn attention(&self, index: u32, hidden: &mut [f32], grid: &PatchGrid) -> Result<()> {
+    fn attention(&self, index: u32, hidden: &mut [f32], input: &TowerInput<'_>) -> Result<()> {
         let (layer, heads, width) = (&self.plan.layers[index as usize], self.config.heads, self.width());
         let normed = self.norm(hidden.to_vec(), Some(layer.norms[0]));
         let mut projected = self.qkv(layer, &normed);
-        rotate_heads(&mut projected, 3 * width, &heads, &grid.angles, 0);
+        rotate_heads(&mut projected, 3 * width, &heads, input.angles, 0);
         let shape = AttentionShape {
             heads,
             scale: self.config.attention_scale(),
@@ -134,7 +135,7 @@ impl CpuTower {
         };
         let rows = (hidden.len() / width) as u32;
         let mut windows = match self.config.windows_of(index) {
-            Some(_) => grid.windows.clone(),
+            Some(_) => input.windows.to_vec(),
             None => vec![[0, rows]],
         };
         windows.dedup();
@@ -182,11 +183,11 @@ impl CpuTower {
         merged
     }
 
-    /// Combined patches as embeddings: `[embeddings][embedding_len]`.
+    /// Combined rows as embeddings: `[embeddings][embedding_len]`.
     fn project(&self, plan: &ProjectionPlan, hidden: &[f32], embeddings: usize) -> Vec<f32> {
         let (config, width) = (&self.config, self.width());
-        let patches = config.merged_patches() as usize;
-        // Without the class.
+        let patches = config.merged_rows() as usize;
+        // Without the class, or positions that are too few for another embedding.
         let rows = &hidden[..embeddings * patches * width];
         let merged = match config.merged {
             Merge::Joined => rows.to_vec(),
@@ -202,7 +203,33 @@ impl CpuTower {
             let rows = normed.chunks_exact_mut(config.merged_len() as usize);
             rows.for_each(|row| normalise(row, config.merged_eps));
         }
-        plan.steps.iter().fold(normed, |x, step| self.linear(step, &x))
+        plan.steps.iter().fold(normed, |x, step| self.step(step, x))
+    }
+
+    /// A step of a projection: `[embeddings][stride]`.
+    fn step(&self, step: &StepPlan, x: Vec<f32>) -> Vec<f32> {
+        let x = match step.norm {
+            Some(norm) => self.normed(&x, norm, true, self.config.merged_eps),
+            None => x,
+        };
+        let mut y = self.linear(&step.linear, &x);
+        if let Some(gate) = &step.gate {
+            multiply(&mut y, &self.linear(gate, &x));
+        }
+        y
+    }
+
+    /// What the convolutions make of a spectrogram: `[positions][width]`.
+    async fn convolved(&self, mel: &[f32]) -> Vec<f32> {
+        let convolutions = Convolutions { weights: &self.weights, pacer: &self.pacer, width: self.width() };
+        let mut x = mel.to_vec();
+        let mut channels = self.config.sound().map_or(1, |sound| sound.mels);
+        // The second one has half as many positions as there are frames.
+        for (stride, plan) in (1..).zip(&self.plan.convolutions) {
+            x = convolutions.convolve(&x, channels, stride, plan).await;
+            channels = self.config.width;
+        }
+        x
     }
 }
 
@@ -226,14 +253,21 @@ fn mean(rows: &[f32], width: usize) -> Vec<f32> {
 
 #[async_trait(?Send)]
 impl Tower for CpuTower {
-    async fn embeddings(&mut self, input: &PatchInput, on_layer: &mut dyn FnMut(usize) -> bool) -> Result<TowerOutput> {
-        let (grid, len) = (&*input.grid, self.config.embedding_len as usize);
-        let (count, for_layers) = (grid.places.len(), self.config.deepstack.len());
-        let mut hidden = grid.added.clone();
+    async fn embeddings(
+        &mut self,
+        input: &TowerInput<'_>,
+        on_layer: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<TowerOutput> {
+        let (count, len) = (input.embeddings as usize, self.config.embedding_len as usize);
+        let for_layers = self.config.deepstack.len();
+        let mut hidden = input.added.to_vec();
         for patches in &self.plan.patches {
-            let x = Activations::new(&input.patches, patches.cols as usize);
+            let x = Activations::new(input.values, patches.cols as usize);
             let embedded = self.weights.product(&patches.product, patches.rows as usize, &x, None);
             add(&mut hidden, &embedded);
+        }
+        if !self.plan.convolutions.is_empty() {
+            add(&mut hidden, &self.convolved(input.values).await);
         }
         hidden = self.norm(hidden, self.plan.pre_norm);
         let (mut output, mut projected) = (TowerOutput::default(), 0);
@@ -241,7 +275,7 @@ impl Tower for CpuTower {
             if !on_layer(index as usize) {
                 return Err(EngineError::Interrupted);
             }
-            self.attention(index, &mut hidden, grid)?;
+            self.attention(index, &mut hidden, input)?;
             self.pacer.pause_if_due().await;
             self.feed_forward(layer, &mut hidden);
             self.pacer.pause_if_due().await;
@@ -254,5 +288,10 @@ impl Tower for CpuTower {
         output.rows = self.project(&self.plan.projection, &hidden, count);
         self.weights.check()?;
         Ok(output)
+    }
+
+    async fn pause(&self) -> Result<()> {
+        self.pacer.pause_if_due().await;
+        Ok(())
     }
 }

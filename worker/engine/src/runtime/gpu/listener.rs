@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::listener_buffers::{Buffers, Cache, Rows, taps_len, text_batch, write_state};
+use super::listener_buffers::{Buffers, Cache, Rows, text_batch, write_state};
 use super::product::{Input, Output, ProductBuilder};
 use super::self_test;
 use super::weights::Weights;
@@ -17,7 +17,7 @@ use crate::kernels::taps::Taps;
 use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
 use crate::models::{
     Activation, BiasedProduct, CrossAttentionPlan, HeadShape, NormPlan, Product, SPEECH_NORM_EPS, SelfAttentionPlan,
-    SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS,
+    SpeechConfig, SpeechLayerPlan, SpeechPlan, TAPS, taps_len,
 };
 use crate::runtime::backend::Listener;
 use crate::runtime::device::{Dispatch, Gpu, Task};

@@ -3,7 +3,7 @@
 use super::buffers::State;
 use crate::kernels::CacheLayout;
 use crate::kernels::transcript::{PROGRESS_WORDS, Transcript};
-use crate::models::{SpeechConfig, TAPS};
+use crate::models::{SpeechConfig, taps_len};
 use crate::runtime::device::Gpu;
 
 /// Hidden states and activations of `rows` positions.
@@ -134,11 +134,6 @@ impl Buffers {
             rope: gpu.storage_buffer_with("rope", &[[1.0f32, 0.0]]),
         }
     }
-}
-
-/// Elements of a row of [`Taps`](crate::kernels::taps::Taps).
-pub(super) fn taps_len(channels: u32) -> u32 {
-    (channels * TAPS).next_multiple_of(32)
 }
 
 /// Maximum number of tokens to feed at once. They must not outnumber the positions of what was heard, see

@@ -27,6 +27,10 @@ mod together;
 mod tower;
 mod tower_buffers;
 mod tower_builder;
+mod tower_layers;
+mod tower_projection;
+mod tower_sound;
+mod tower_stages;
 mod weights;
 
 use std::collections::HashMap;

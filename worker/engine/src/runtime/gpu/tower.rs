@@ -8,19 +8,19 @@ use web_time::Instant;
 use super::buffers::State;
 use super::profile;
 use super::self_test;
-use super::tower_buffers::TowerBuffers;
-use super::tower_builder::{Builder, Stage, Vectors};
+use super::tower_buffers::{Counts, Over, TowerBuffers};
+use super::tower_builder::{Builder, Vectors};
+use super::tower_stages::{Stage, stages};
 use super::weights::Weights;
 use crate::error::{EngineError, Result};
 use crate::models::{ProjectorConfig, ProjectorPlan, TowerTensors};
-use crate::runtime::backend::{Tower, TowerOutput};
+use crate::runtime::backend::{Tower, TowerInput, TowerOutput};
 use crate::runtime::device::{Dispatch, Gpu};
 use crate::runtime::measuring::Profile;
-use crate::vision::{PatchGrid, PatchInput};
 
 /// Longest time in seconds between two reports of progress: short enough for quick stops.
 const REPORT_SECONDS: f64 = 0.1;
-/// Rows of the picture for which the self-test builds the dispatches: as few as there may be.
+/// Rows of the input for which the self-test builds the dispatches: as few as there may be.
 const TESTED_ROWS: u32 = 1;
 
 /// A projector with its weights.
@@ -30,7 +30,7 @@ pub(in crate::runtime) struct GpuTower {
     plan: ProjectorPlan,
     weights: Arc<Weights>,
     vectors: Vectors,
-    /// For the largest picture so far.
+    /// For the largest input so far.
     program: Option<Program>,
 }
 
@@ -39,7 +39,14 @@ struct Program {
     buffers: TowerBuffers,
     stages: Vec<Stage>,
     /// What the buffers were last written for.
-    grid: Option<Arc<PatchGrid>>,
+    written: Option<Written>,
+}
+
+/// An input that was written: its shape, and what that says.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    shape: [u32; 2],
+    counts: Counts,
 }
 
 impl GpuTower {
@@ -61,7 +68,7 @@ impl GpuTower {
     /// The program with room for this many rows.
     async fn program(&mut self, rows: u32) -> Result<&mut Program> {
         // If it is too small, its buffers are freed first, so that there is room for the new ones.
-        let program = match self.program.take().filter(|program| program.buffers.rows >= rows) {
+        let program = match self.program.take().filter(|program| program.buffers.room.rows >= rows) {
             Some(program) => program,
             None => self.gpu.allocating(|| self.new_program(rows)).await?,
         };
@@ -74,8 +81,8 @@ impl GpuTower {
         let gpu = &self.gpu.with_tuning(tuning.for_many_tokens());
         let slim = &self.gpu.with_tuning(tuning.for_many_tokens_in_slim_tiles());
         let buffers = TowerBuffers::new(gpu, (config, plan), rows);
-        let stages = Builder { gpu, slim, config, plan, weights, vectors, buffers: &buffers }.stages()?;
-        Ok(Program { buffers, stages, grid: None })
+        let stages = stages(&Builder { gpu, slim, config, plan, weights, vectors, buffers: &buffers })?;
+        Ok(Program { buffers, stages, written: None })
     }
 }
 
@@ -84,24 +91,25 @@ impl Program {
         self.stages.iter().flat_map(|stage| &stage.dispatches)
     }
 
-    /// Writes a picture. What it shares with the one before is still there.
-    fn write(&mut self, gpu: &Gpu, input: &PatchInput, counts: [u32; 2]) {
-        let (buffers, queue, grid) = (&self.buffers, gpu.queue(), &input.grid);
-        if !self.grid.as_ref().is_some_and(|known| Arc::ptr_eq(known, grid)) {
-            for (buffer, token_count) in buffers.states.iter().zip(counts) {
-                let state = State { position: 0, token_count, step: 0, row: 0 };
-                queue.write_buffer(buffer, 0, bytemuck::bytes_of(&state));
+    /// Writes an input. What it shares with the one before is still there.
+    fn write(&mut self, gpu: &Gpu, input: &TowerInput<'_>, counts: Counts) {
+        let (buffers, queue) = (&self.buffers, gpu.queue());
+        if self.written.is_none_or(|written| written.shape != input.shape) {
+            for over in Over::ALL {
+                let state = State { position: 0, token_count: counts.of(over), step: 0, row: 0 };
+                queue.write_buffer(buffers.state(over), 0, bytemuck::bytes_of(&state));
             }
-            queue.write_buffer(&buffers.added, 0, bytemuck::cast_slice(&grid.added));
-            queue.write_buffer(&buffers.rope, 0, bytemuck::cast_slice(&grid.angles));
-            queue.write_buffer(&buffers.windows, 0, bytemuck::cast_slice(&grid.windows));
+            queue.write_buffer(&buffers.added, 0, bytemuck::cast_slice(input.added));
+            queue.write_buffer(&buffers.rope, 0, bytemuck::cast_slice(input.angles));
+            queue.write_buffer(&buffers.windows, 0, bytemuck::cast_slice(input.windows));
         }
-        queue.write_buffer(&buffers.patches, 0, bytemuck::cast_slice(&input.patches));
-        self.grid = Some(Arc::clone(grid));
+        let values = buffers.sound.as_ref().map_or(&buffers.patches, |sound| &sound.mel);
+        queue.write_buffer(values, 0, bytemuck::cast_slice(input.values));
+        self.written = Some(Written { shape: input.shape, counts });
         self.restore_hidden(gpu);
     }
 
-    /// Makes the hidden state what patch embeddings are added to.
+    /// Makes the hidden state what the first results are added to.
     fn restore_hidden(&self, gpu: &Gpu) {
         let TowerBuffers { added, hidden, .. } = &self.buffers;
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -112,12 +120,16 @@ impl Program {
 
 #[async_trait(?Send)]
 impl Tower for GpuTower {
-    async fn embeddings(&mut self, input: &PatchInput, on_layer: &mut dyn FnMut(usize) -> bool) -> Result<TowerOutput> {
+    async fn embeddings(
+        &mut self,
+        input: &TowerInput<'_>,
+        on_layer: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<TowerOutput> {
         let (gpu, len) = (self.gpu.clone(), self.config.embedding_len as usize);
-        let counts = counts(&self.config, &input.grid);
-        let output_bytes = u64::from(counts[1]) * len as u64 * 4;
-        let program = self.program(counts[0]).await?;
-        // Those that no picture needed so far, together.
+        let counts = Counts { rows: input.rows(self.config.width), embeddings: input.embeddings };
+        let output_bytes = u64::from(counts.embeddings) * len as u64 * 4;
+        let program = self.program(counts.rows).await?;
+        // Those that no input needed so far, together.
         gpu.compile().await;
         program.write(&gpu, input, counts);
         let (mut done, mut reported, mut next_report, mut start) = (0, 0, 1, Instant::now());
@@ -132,7 +144,7 @@ impl Tower for GpuTower {
             }
             done += 1;
             if done >= next_report {
-                gpu.read_buffer::<u32>(&program.buffers.states[0], size_of::<State>() as u64).await?;
+                gpu.read_buffer::<u32>(program.buffers.state(Over::Rows), size_of::<State>() as u64).await?;
                 let seconds = start.elapsed().as_secs_f64() / f64::from(done - reported);
                 next_report = done + ((REPORT_SECONDS / seconds.max(1e-6)) as u32).max(1);
                 (reported, start) = (done, Instant::now());
@@ -141,26 +153,32 @@ impl Tower for GpuTower {
                 }
             }
         }
-        let mut seen = TowerOutput::default();
+        let mut embeddings = TowerOutput::default();
         // The last one is the main one. The others are copied while the GPU still computes it.
         let for_layers = outputs.len() - 1;
         for (index, output) in outputs.into_iter().enumerate() {
             let (values, _) = output.finish::<f32>(&gpu).await?;
             if index < for_layers {
-                seen.put_layer((index, for_layers), &values, len);
+                embeddings.put_layer((index, for_layers), &values, len);
             } else {
-                seen.rows = values;
+                embeddings.rows = values;
             }
         }
-        Ok(seen)
+        Ok(embeddings)
+    }
+
+    async fn pause(&self) -> Result<()> {
+        let Some(program) = &self.program else { return Ok(()) };
+        // Reading from the GPU is what makes a browser's thread wait for events.
+        self.gpu.read_buffer::<u32>(program.buffers.state(Over::Rows), 4).await.map(drop)
     }
 
     async fn profile(&self, runs: usize) -> Result<Profile> {
-        let seen = self.program.as_ref().and_then(|program| Some((program, program.grid.as_ref()?)));
-        let (program, grid) = seen.ok_or_else(|| EngineError::Prompt("no picture was encoded yet".to_owned()))?;
-        let counts = counts(&self.config, grid);
+        let written = self.program.as_ref().and_then(|program| Some((program, program.written?)));
+        let (program, Written { counts, .. }) =
+            written.ok_or_else(|| EngineError::Prompt("nothing was encoded yet".to_owned()))?;
         let dispatches = program.stages.iter().flat_map(|stage| {
-            let count = stage.count(counts);
+            let count = counts.of(stage.over);
             stage.dispatches.iter().map(move |dispatch| (dispatch, count))
         });
         let dispatches: Vec<_> = dispatches.collect();
@@ -182,9 +200,4 @@ impl Tower for GpuTower {
         self.gpu = self.gpu.with_tuning(self.gpu.tuning().plain());
         self.program = None;
     }
-}
-
-/// Numbers of rows and embeddings.
-fn counts(config: &ProjectorConfig, grid: &PatchGrid) -> [u32; 2] {
-    [grid.rows(config.width), grid.places.len() as u32]
 }

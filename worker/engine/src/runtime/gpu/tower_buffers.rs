@@ -2,23 +2,55 @@
 
 use crate::kernels::CacheLayout;
 use crate::kernels::linear::Tiles;
-use crate::models::{ProjectorConfig, ProjectorPlan};
+use crate::models::{FRAMES_PER_POSITION, ProjectorConfig, ProjectorPlan, convolved_len};
 use crate::runtime::device::Gpu;
 
 /// Fewest rows that there is room for, so that small pictures share their buffers.
 const MIN_ROWS: u32 = 256;
 
+/// What the tokens of dispatches are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Rows of the hidden state.
+    Rows,
+    /// Embeddings.
+    Embeddings,
+    /// Frames of a window of sound.
+    Frames,
+}
+
+impl Over {
+    /// All kinds, in the order of their numbers.
+    pub(super) const ALL: [Self; 3] = [Self::Rows, Self::Embeddings, Self::Frames];
+}
+
+/// How many tokens there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) rows: u32,
+    pub(super) embeddings: u32,
+}
+
+impl Counts {
+    /// The number of these tokens.
+    pub(super) fn of(self, over: Over) -> u32 {
+        match over {
+            Over::Rows => self.rows,
+            Over::Embeddings => self.embeddings,
+            Over::Frames => FRAMES_PER_POSITION * self.rows,
+        }
+    }
+}
+
 /// Activations of a tower.
 pub(super) struct TowerBuffers {
-    /// Number of rows that there is room for.
-    pub(super) rows: u32,
-    /// Number of embeddings that there is room for.
-    pub(super) embeddings: u32,
-    /// State for the rows of the hidden state, and for embeddings.
-    pub(super) states: [wgpu::Buffer; 2],
+    /// What there is room for.
+    pub(super) room: Counts,
+    /// The states of dispatches, by [`Over`].
+    states: [wgpu::Buffer; 3],
     /// Colours of patches: `[rows][patch_len]`, padded
     pub(super) patches: wgpu::Buffer,
-    /// What is added to patch embeddings; pictures of the same size share it: `[rows][width]`
+    /// What is added to the first hidden state; inputs of the same shape share it: `[rows][width]`
     pub(super) added: wgpu::Buffer,
     /// `[rows][width]`
     pub(super) hidden: wgpu::Buffer,
@@ -42,7 +74,7 @@ pub(super) struct TowerBuffers {
     pub(super) rope: wgpu::Buffer,
     /// Windows: `[rows][2]`
     pub(super) windows: wgpu::Buffer,
-    /// Combined patches: `[embeddings][merged_len]`
+    /// Combined rows: `[embeddings][merged_len]`
     pub(super) merged: wgpu::Buffer,
     /// Between steps of the projection: `[embeddings][stride]`
     pub(super) steps: [wgpu::Buffer; 2],
@@ -50,6 +82,18 @@ pub(super) struct TowerBuffers {
     pub(super) prepared: wgpu::Buffer,
     /// Embeddings, and what is for the model's first layers: `[embeddings][embedding_len]`
     pub(super) outputs: Vec<wgpu::Buffer>,
+    /// Of sounds.
+    pub(super) sound: Option<SoundBuffers>,
+}
+
+/// What leads from a spectrogram to the hidden state. There are two frames per row.
+pub(super) struct SoundBuffers {
+    /// `[frames][mels]`
+    pub(super) mel: wgpu::Buffer,
+    /// Inputs of a convolution: `[frames]` or `[rows]` of [`taps_len`](crate::models::taps_len)
+    pub(super) taps: wgpu::Buffer,
+    /// Between the convolutions: `[frames][width]`
+    pub(super) convolved: wgpu::Buffer,
 }
 
 impl TowerBuffers {
@@ -58,7 +102,7 @@ impl TowerBuffers {
         let most = plan.max_rows(config, gpu.limits().max_binding_bytes);
         // Kernels read whole tiles.
         let rows = rows.next_power_of_two().max(MIN_ROWS).min(most).max(rows).next_multiple_of(64);
-        let embeddings = (rows / config.merged_patches()).next_multiple_of(64);
+        let embeddings = (rows / config.merged_rows()).next_multiple_of(64);
         let floats = |label, count: u32, len: u32| gpu.storage_buffer(label, u64::from(count) * u64::from(len) * 4);
         let state = || gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);
         let width = config.width;
@@ -68,12 +112,16 @@ impl TowerBuffers {
         let prepared = if gpu.tuning().prefill_large.tiles == Tiles::Cooperative { longest.div_ceil(2) } else { 0 };
         let bounded_rows = if plan.has_bounds() { rows } else { 0 };
         let output = || floats("embeddings", embeddings, config.embedding_len);
+        let sound = config.sound().map(|sound| SoundBuffers {
+            mel: floats("spectrogram", rows, FRAMES_PER_POSITION * sound.mels),
+            taps: floats("inputs of a convolution", rows, convolved_len(sound.mels, width)),
+            convolved: floats("convolved", rows, FRAMES_PER_POSITION * width),
+        });
         Self {
-            rows,
-            embeddings,
-            states: [state(), state()],
+            room: Counts { rows, embeddings },
+            states: Over::ALL.map(|_| state()),
             patches: floats("patches", rows, config.patch_len().next_multiple_of(32)),
-            added: floats("added to patches", rows, width),
+            added: floats("added at first", rows, width),
             hidden: floats("hidden", rows, width),
             normed: floats("normed", rows, width),
             projected: floats("projected", if config.normed { rows } else { 0 }, 3 * width),
@@ -85,11 +133,17 @@ impl TowerBuffers {
             gated: floats("gated", bounded_rows, plan.activated_len()),
             rope: floats("rope", rows, config.heads.rope_dim.max(2)),
             windows: floats("windows", rows, 2),
-            merged: floats("combined patches", embeddings, config.merged_len()),
+            merged: floats("combined rows", embeddings, config.merged_len()),
             steps: [steps(), steps()],
             prepared: floats("prepared inputs", rows, prepared),
             outputs: (0..=config.deepstack.len()).map(|_| output()).collect(),
+            sound,
         }
+    }
+
+    /// The state of dispatches for these tokens.
+    pub(super) fn state(&self, over: Over) -> &wgpu::Buffer {
+        &self.states[over as usize]
     }
 
     /// The layout of `kv`.

@@ -8,7 +8,7 @@ use crate::gguf::Gguf;
 use crate::models::TowerTensors;
 use crate::runtime::device::Device;
 use crate::runtime::fit::ProjectorDescription;
-use crate::runtime::session::Projector;
+use crate::runtime::session::{PlannedTower, Projector};
 
 /// Receives the bytes of a projector's file in order and builds the projector.
 pub struct ProjectorLoader {
@@ -83,14 +83,18 @@ impl ProjectorLoader {
         };
         upload.end_file()?;
         let (placed, host) = upload.finish()?;
-        let ProjectorDescription { config, plan } = description;
-        let tower = placed.tower((&config, &plan), &TowerTensors::new(&plan, &host));
-        Ok(Projector::new(self.device, (config, plan), tower, host))
+        let ProjectorDescription { towers, weights } = description;
+        let towers = towers.into_iter().map(|(config, plan)| {
+            let tower = placed.tower((&config, &plan), &TowerTensors::new(&plan, &host));
+            (config, plan, tower)
+        });
+        let towers: Vec<PlannedTower> = towers.collect();
+        Ok(Projector::new(self.device, towers, weights.len_bytes(), host))
     }
 
     async fn prepare(&self, gguf: &Gguf) -> Result<(ProjectorDescription, Upload)> {
         let description = ProjectorDescription::new(gguf, self.device.limits())?;
-        let weights = &description.plan.weights;
+        let weights = &description.weights;
         if let Some(gpu) = self.device.gpu() {
             Upload::prepare(gpu, weights).await?;
         }

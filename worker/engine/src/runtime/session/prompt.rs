@@ -43,6 +43,35 @@ impl Span<'_> {
     }
 }
 
+/// A part of what stands for a picture or a sound in a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// Control tokens.
+    Tokens(Vec<u32>),
+    /// Embeddings of the picture, or of a square of it, or of a window of the sound.
+    Embeddings(EmbeddingSpan),
+}
+
+impl Part {
+    /// The part as a span of a prompt.
+    pub fn span(&self) -> Span<'_> {
+        match self {
+            Self::Tokens(ids) => Span::Tokens(ids),
+            Self::Embeddings(span) => Span::Embeddings(span),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Tokens(ids) if ids.is_empty())
+    }
+
+    /// The identity of the embeddings of one of several parts: equal parts of different places are different.
+    pub(super) fn id(whole: u64, index: usize) -> u64 {
+        whole.wrapping_add((index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+}
+
 /// A prompt. It ends with a token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prompt<'a>(pub Vec<Span<'a>>);

@@ -8,7 +8,7 @@ use crate::runtime::backend::Listener;
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{SelfTest, Verdict};
 use crate::speech::{
-    FRAMES_PER_SECOND, LANGUAGES, MelFilters, Rules, Sound, Spectrogram, SpeechTokens, language_index, split,
+    Ending, FRAMES_PER_SECOND, LANGUAGES, MelFilters, Rules, Sound, Spectrogram, SpeechTokens, language_index, split,
 };
 use crate::tokenizer::Tokenizer;
 
@@ -72,7 +72,7 @@ impl Transcriber {
         let mut report = |event| if on_event(event) { Ok(()) } else { Err(EngineError::Interrupted) };
         let window = self.config.window_frames() as usize;
         let Self { tokenizer, tokens, rules, filters, listener, config, .. } = self;
-        let mut spectrogram = Spectrogram::new(sound, filters);
+        let mut spectrogram = Spectrogram::new(sound, filters, Ending::Reflected);
         while spectrogram.measure(MEASURED_FRAMES) {
             listener.pause().await?;
         }
@@ -155,7 +155,7 @@ impl Transcriber {
 
     /// The spectrogram of a recording: `[frames][mels]`.
     pub fn spectrogram(&self, samples: &[f32]) -> Vec<f32> {
-        let mut spectrogram = Spectrogram::new(samples, &self.filters);
+        let mut spectrogram = Spectrogram::new(samples, &self.filters, Ending::Reflected);
         spectrogram.measure(usize::MAX);
         spectrogram.window(0, spectrogram.frames())
     }

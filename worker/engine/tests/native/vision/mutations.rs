@@ -84,7 +84,7 @@ fn the_comparison_notices_every_tensor_and_number() {
             }
         }
         let patch = block_on(load_projector(Cpu::blocking().into(), &build_file(&family.projector, &[])));
-        let patch = patch.unwrap().config().patch;
+        let patch = patch.unwrap().sight().unwrap().patch;
         let found = subject.error_of(&family.projector, |picture| with_swapped_patches(&picture, patch));
         check("the order of patches".to_owned(), found);
     }

@@ -1,6 +1,6 @@
-//! Loading the projector of a model, with which it sees images.
+//! Loading the projector of a model, with which it sees images or hears recordings.
 
-use parlance_api::Vision;
+use parlance_api::Senses;
 use parlance_engine::runtime::{Model, ProjectorLoader};
 use parlance_protocol::{ModelSource, Warning, WarningReason};
 use parlance_worker_core::address::without_fragment;
@@ -13,21 +13,21 @@ use crate::resident::LoadSpec;
 use crate::source::Part;
 
 impl Load<'_> {
-    /// Loads a model's projector, and notes with a kept model which it is, so that it sees without a network, too. A warning says why one that merely
+    /// Loads a model's projector, and notes with a kept model which it is, so that it sees and hears without a network, too. A warning says why one that merely
     /// lies beside the model is of no use.
-    pub(crate) async fn sight(
+    pub(crate) async fn senses(
         &self,
         spec: &LoadSpec,
         model: &Model,
         found: Option<&Found>,
         files: &mut Files,
-    ) -> Result<Option<Vision>, WorkerError> {
+    ) -> Result<Option<Senses>, WorkerError> {
         let Some(found) = found else { return Ok(None) };
         let error = match self.load_projector(model, &found.part).await {
-            Ok((vision, own)) => {
+            Ok((senses, own)) => {
                 files.add(own);
                 self.note_projector(spec, found).await;
-                return Ok(Some(vision));
+                return Ok(Some(senses));
             }
             Err(error) if error.is_gpu() || error.is_interrupted() => return Err(error),
             Err(error) => error,
@@ -48,14 +48,14 @@ impl Load<'_> {
         }
     }
 
-    async fn load_projector(&self, model: &Model, part: &Part) -> Result<(Vision, Files), WorkerError> {
+    async fn load_projector(&self, model: &Model, part: &Part) -> Result<(Senses, Files), WorkerError> {
         let mut files = Files::default();
         let opened = self.open(part, &files).await?;
         let loader = ProjectorLoader::new(model.device().clone(), opened.len_bytes);
         let mut projector = self.stream_file(loader, opened, &mut files).await?.finish()?;
         projector.check(model)?;
         prepare_projector(&mut projector, files.first_kept()).await?;
-        Ok((Vision::new(projector), files))
+        Ok((Senses::new(projector), files))
     }
 
     async fn note_projector(&self, spec: &LoadSpec, found: &Found) {
