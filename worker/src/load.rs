@@ -105,8 +105,9 @@ impl Load<'_> {
 
     /// Loads, once more if the file was replaced at its host while it came: then what is here of the old one is replaced, too.
     async fn try_run(&self, spec: &LoadSpec) -> Result<Resident, WorkerError> {
-        match self.load_where_possible(spec).await {
-            Err(WorkerError::File(FileError::Changed)) => self.load_where_possible(spec).await,
+        // The state of loading is large.
+        match Box::pin(self.load_where_possible(spec)).await {
+            Err(WorkerError::File(FileError::Changed)) => Box::pin(self.load_where_possible(spec)).await,
             result => result,
         }
     }
