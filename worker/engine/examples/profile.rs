@@ -3,6 +3,8 @@
 //!     cargo run --release -p parlance-engine --example profile -- [--model FILE] [--context 512] [--runs 20]
 //!     cargo run --release -p parlance-engine --example profile -- --prefill 256 [--model FILE]   a batch of a prompt instead
 //!
+//!     cargo run --release -p parlance-engine --example profile -- --step 8 [--model FILE]        so many tokens of a draft, verified at once
+//!
 //! `--tune NAME=VALUE,...` sets the layout, as in `bench.rs`.
 //!
 //! The floor of a kernel is the time in which a buffer copy moves the bytes that it must read.
@@ -27,7 +29,7 @@ const TOKENS: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut model = PathBuf::from("models/SmolLM2-135M-Instruct.Q4_1.gguf");
-    let (mut context, mut prefill, mut runs) = (512, None, 20);
+    let (mut context, mut prefill, mut step, mut runs) = (512, None, None, 20);
     let mut tune = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -36,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--model" => model = value.into(),
             "--context" => context = value.parse()?,
             "--prefill" => prefill = Some(value.parse()?),
+            "--step" => step = Some(value.parse()?),
             "--runs" => runs = value.parse()?,
             "--tune" => tune.extend(choices(&value)?),
             other => return Err(format!("unknown option {other}").into()),
@@ -43,9 +46,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let gpu = block_on(open_gpu(GpuOptions::default(), &tune))?;
     block_on(async {
-        match prefill {
-            Some(tokens) => profile_prefill(gpu, &model, tokens, runs).await,
-            None => profile(gpu, &model, context, runs).await,
+        match (prefill, step) {
+            (Some(tokens), _) => profile_prefill(gpu, &model, tokens, runs).await,
+            (None, Some(tokens)) => profile_step(gpu, &model, tokens, context, runs).await,
+            (None, None) => profile(gpu, &model, context, runs).await,
         }
     })
 }
@@ -86,14 +90,34 @@ async fn profile_prefill(gpu: Gpu, path: &std::path::Path, tokens: u32, runs: us
     let prompt = prompt(&model, tokens as usize);
     model.prefill(&prompt, |_, _| true).await?;
     model.reset();
-    let profile = model.profile_prefill(tokens, runs).await?;
-    print_kernels(&profile, profile.pass_seconds, bandwidth);
+    print_batch(&model.profile_prefill(tokens, runs).await?, bandwidth);
+    Ok(())
+}
+
+async fn profile_step(
+    gpu: Gpu,
+    path: &std::path::Path,
+    tokens: u32,
+    context: usize,
+    runs: usize,
+) -> Result<(), Box<dyn Error>> {
+    println!("{}, {tokens} tokens at once, context {context}", gpu.adapter_name());
+    let bandwidth = copy_bandwidth(&gpu, 5).await?;
+    let (mut model, _) = load(gpu, path, with_context((context + TOKENS).max(1024))).await?;
+    let prompt = prompt(&model, context + 1);
+    model.prefill(&prompt, |_, _| true).await?;
+    print_batch(&model.profile_step(tokens, runs).await?, bandwidth);
+    Ok(())
+}
+
+/// Prints the kernels of several tokens.
+fn print_batch(profile: &Profile, bandwidth: f64) {
+    print_kernels(profile, profile.pass_seconds, bandwidth);
     println!(
         "a batch takes {:.0} us in one pass, and the host {:.0} us to encode",
         profile.pass_seconds * 1e6,
         profile.encode_seconds * 1e6
     );
-    Ok(())
 }
 
 fn with_context(tokens: usize) -> LoaderOptions {

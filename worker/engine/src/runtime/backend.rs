@@ -99,6 +99,8 @@ pub(crate) enum Profiled {
     Decode,
     /// A batch of this many prompt tokens.
     Prefill(u32),
+    /// So many tokens that are computed at once as a draft is verified, with their logits.
+    Step(u32),
 }
 
 /// Computes the layers of a generative model, samples tokens, and holds the memory of its sequences. Unless stated

@@ -34,7 +34,7 @@ pub struct Tuning {
     /// single tokens; larger ones have those of batches.
     pub matvec_tokens: u32,
     /// Those products for two tokens or more, whose weights are loaded once for as many as a thread computes. `tokens` is
-    /// the most; with fewer, tiles have more steps.
+    /// the most.
     pub several: LinearTuning,
     /// The same with matrices of so few rows that [`Tuning::several`] would use fewer threads than
     /// [`Tuning::few_threads`].
@@ -137,10 +137,11 @@ impl Tuning {
         Self { prefill_large, encode_large: shared, encode_slim: shared, prefill_batch: 512, ..tuning }
     }
 
-    /// Up to eight tokens at once, whose inputs need at least [`SHARED_TILE_BYTES`] of workgroup memory.
+    /// Up to eight tokens at once, whose inputs need at least [`SHARED_TILE_BYTES`] of workgroup memory. With few rows, more
+    /// workgroups of fewer tokens are faster.
     fn with_eight_tokens(self, workgroup_memory_bytes: u32) -> Self {
         let several = LinearTuning { tokens: 8, ..self.several };
-        let mut several_narrow = LinearTuning { tokens: 8, ..self.several_narrow };
+        let mut several_narrow = self.several_narrow;
         if workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES {
             // As many rows of a workgroup share the inputs, but each has twice as many threads.
             several_narrow = LinearTuning { workgroup: 256, lanes: 32, ..several_narrow };
@@ -175,7 +176,7 @@ impl Tuning {
         let several = if is_software {
             decode
         } else {
-            LinearTuning { workgroup: 256, lanes: 16, pairs: 2, tokens: 4, ..decode }
+            LinearTuning { workgroup: 256, lanes: 16, pairs: 2, tokens: 4, prefetch: true, ..decode }
         };
         let steps = if is_software { [(0, 1), (256, 2), (u32::MAX, 2)] } else { [(0, 1), (64, 8), (1024, 32)] };
         Self {
@@ -191,7 +192,7 @@ impl Tuning {
             prefill_large: prefill,
             matvec_tokens: if is_software { 0 } else { 16 },
             several,
-            several_narrow: LinearTuning { workgroup: several.workgroup / 2, pairs: 1, prefetch: true, ..several },
+            several_narrow: LinearTuning { workgroup: several.workgroup / 2, pairs: 1, ..several },
             encode_large: prefill,
             encode_slim: prefill,
             busy_tiles: 0,
@@ -333,12 +334,11 @@ impl Tuning {
         }
     }
 
-    /// The layout of up to so many tokens at once. The fewer they are, the more blocks of each a tile has room for.
+    /// The layout of up to so many tokens at once.
     fn several_tokens(&self, tokens: u32, rows: u32, cols: u32) -> LinearTuning {
         let layout = if self.has_few_threads(self.several, rows) { self.several_narrow } else { self.several };
-        let tokens = tokens.min(layout.tokens);
-        let steps = (layout.steps * layout.tokens / tokens).min((cols / 32).div_ceil(layout.lanes));
-        LinearTuning { steps, tokens, ..layout }
+        let steps = layout.steps.min((cols / 32).div_ceil(layout.lanes));
+        LinearTuning { steps, tokens: tokens.min(layout.tokens), ..layout }
     }
 
     /// The layout for a matrix of this format and shape whose products are those of integers; `None` if they are not.
@@ -406,14 +406,14 @@ mod tests {
         for other in [tuning.plain(), Tuning::for_adapter(true, None)] {
             assert_eq!((other.step(1), other.step(8)), (other.prefill, other.prefill));
         }
-        // Many rows, few rows, few columns; with a tile that is as large for fewer tokens.
+        // Many rows, few rows, few columns.
         let shape = |count, rows, cols| {
             let LinearTuning { lanes, steps, pairs, tokens, .. } = tuning.linear(tuning.step(count), rows, cols);
             [lanes, steps, pairs, tokens]
         };
         assert_eq!(shape(8, 19_456, 2560), [16, 1, 2, 8]);
-        assert_eq!(shape(2, 19_456, 2560), [16, 4, 2, 2]);
-        assert_eq!(shape(3, 2560, 9728), [32, 2, 1, 4]);
+        assert_eq!(shape(2, 19_456, 2560), [16, 1, 2, 2]);
+        assert_eq!(shape(8, 2560, 9728), [32, 1, 1, 4]);
         assert_eq!(shape(2, 576, 576), [32, 1, 1, 2]);
         let integers = tuning.with_integers();
         let layout = integers.integers(integers.step(4), TensorType::Q1_0, 28_672, 4096);

@@ -22,6 +22,12 @@ pub(super) async fn run(decoder: &GpuDecoder, what: Profiled, position: usize, r
             let program: Vec<_> = program.map(|dispatch| (dispatch, tokens)).collect();
             time(&decoder.gpu, &program, runs, || decoder.write_state(position, tokens, 0)).await
         }
+        Profiled::Step(tokens) => {
+            let tokens = tokens.min(decoder.max_verified() as u32);
+            let program = decoder.verification_program(tokens as usize)?;
+            let program: Vec<_> = program.iter().map(|dispatch| (dispatch, tokens)).collect();
+            time(&decoder.gpu, &program, runs, || decoder.write_state(position, tokens, 0)).await
+        }
     }
 }
 

@@ -393,6 +393,14 @@ impl Model {
         self.profile_kernels(Profiled::Prefill(tokens), runs).await
     }
 
+    /// As [`Model::profile_prefill`], of a few tokens that are computed at once as a draft is verified, with their logits.
+    ///
+    /// # Errors
+    /// [`EngineError::NoGpu`] if the adapter has no timestamps, or whatever the device reported.
+    pub async fn profile_step(&mut self, tokens: u32, runs: usize) -> Result<Profile> {
+        self.profile_kernels(Profiled::Step(tokens), runs).await
+    }
+
     async fn profile_kernels(&mut self, what: Profiled, runs: usize) -> Result<Profile> {
         let profile = self.decoder.profile(what, self.sequences.len(), runs).await;
         if !self.decoder.layout().keeps_all() {
