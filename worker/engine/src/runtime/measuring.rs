@@ -11,6 +11,8 @@ pub enum Change {
     SmallWorkgroups,
     /// Half as many threads share a row of single-token products.
     FewerLanes,
+    /// Prompts are multiplied on matrix units that a browser offers as an experiment. Rounds their inputs to f16.
+    MatrixUnits,
     /// Prompts are multiplied in floating point instead of packed integers.
     FloatTiles,
     /// Single tokens are multiplied as integers with matrices of few bits. Rounds their inputs to 8 bits.
@@ -21,13 +23,14 @@ pub enum Change {
 
 impl Change {
     /// All changes, in the order in which they are tried.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Integers,
         Self::SharedCodebooks,
         Self::SeparateQuery,
         Self::FewerSplits,
         Self::SmallWorkgroups,
         Self::FewerLanes,
+        Self::MatrixUnits,
         Self::FloatTiles,
     ];
 
@@ -38,6 +41,7 @@ impl Change {
             Self::FewerSplits => "fewer-splits",
             Self::SmallWorkgroups => "small-workgroups",
             Self::FewerLanes => "fewer-lanes",
+            Self::MatrixUnits => "matrix-units",
             Self::FloatTiles => "float-tiles",
             Self::Integers => "integers",
             Self::SharedCodebooks => "shared-codebooks",

@@ -118,11 +118,11 @@ impl Gpu {
             .map_err(|error| EngineError::NoGpu(error.to_string()))?;
 
         #[cfg(not(target_family = "wasm"))]
-        let (has_subgroups, has_matrices) =
-            (features.contains(wgpu::Features::SUBGROUP), features.contains(MATRIX_FEATURES));
+        let has_subgroups = features.contains(wgpu::Features::SUBGROUP);
         #[cfg(target_family = "wasm")]
-        let (has_subgroups, has_matrices) =
-            request.map(|request| request.granted()).map_or((false, false), |own| (own.subgroups, own.matrices));
+        let granted = request.map(|request| request.granted()).unwrap_or_default();
+        #[cfg(target_family = "wasm")]
+        let has_subgroups = granted.subgroups;
         let first_error = Arc::new(Mutex::new(None));
         let on_error = Arc::clone(&first_error);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| record(&on_error, error.to_string())));
@@ -143,7 +143,7 @@ impl Gpu {
         let limits = device.limits();
         let has_packed_products =
             instance.wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
-        let tiles = if has_matrices {
+        let tiles = if features.contains(MATRIX_FEATURES) {
             Tiles::Cooperative
         } else if has_packed_products {
             Tiles::Packed
@@ -152,6 +152,12 @@ impl Gpu {
         };
         let tuning = Tuning::for_adapter(is_software, subgroup_min_size)
             .with_tiles(limits.max_compute_workgroup_storage_size, tiles);
+        #[cfg(target_family = "wasm")]
+        let tuning = if granted.matrices {
+            tuning.with_untried_units(limits.max_compute_workgroup_storage_size)
+        } else {
+            tuning
+        };
         let max_binding_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         Ok(Self {
             is_software,

@@ -39,6 +39,9 @@ pub struct Tuning {
     /// The same with matrices of so few rows that [`Tuning::several`] would use fewer threads than
     /// [`Tuning::few_threads`].
     pub several_narrow: LinearTuning,
+    /// The adapter has matrix units that a browser offers as an experiment: tiles for them are only used once they were
+    /// measured and tested, see [`Change::MatrixUnits`](crate::runtime::Change::MatrixUnits).
+    pub untried_units: bool,
     /// Products of large matrices for pictures and sound.
     pub encode_large: LinearTuning,
     /// The same for a picture where those would be fewer than [`Tuning::busy_tiles`] tiles.
@@ -137,6 +140,12 @@ impl Tuning {
         Self { prefill_large, encode_large: shared, encode_slim: shared, prefill_batch: 512, ..tuning }
     }
 
+    /// Lets [`Change::MatrixUnits`](crate::runtime::Change::MatrixUnits) be tried, if there is memory for their tiles.
+    #[cfg(any(target_family = "wasm", test))]
+    pub(in crate::runtime) fn with_untried_units(self, workgroup_memory_bytes: u32) -> Self {
+        Self { untried_units: workgroup_memory_bytes >= COOPERATIVE_TILE_BYTES, ..self }
+    }
+
     /// Up to eight tokens at once, whose inputs need at least [`SHARED_TILE_BYTES`] of workgroup memory. With few rows, more
     /// workgroups of fewer tokens are faster.
     fn with_eight_tokens(self, workgroup_memory_bytes: u32) -> Self {
@@ -193,6 +202,7 @@ impl Tuning {
             matvec_tokens: if is_software { 0 } else { 16 },
             several,
             several_narrow: LinearTuning { workgroup: several.workgroup / 2, pairs: 1, ..several },
+            untried_units: false,
             encode_large: prefill,
             encode_slim: prefill,
             busy_tiles: 0,
@@ -271,6 +281,7 @@ impl Tuning {
             decode_integers: None,
             prefill_large: prefill,
             matvec_tokens: 0,
+            untried_units: false,
             narrow_tokens: 0,
             encode_large: prefill,
             encode_slim: prefill,

@@ -33,7 +33,7 @@ const RUNS: usize = 5;
 const BUDGET_SECONDS: f64 = 3.0;
 
 fn phase(change: Change) -> Phase {
-    if change == Change::FloatTiles { Phase::Prefill } else { Phase::Decode }
+    if matches!(change, Change::FloatTiles | Change::MatrixUnits) { Phase::Prefill } else { Phase::Decode }
 }
 
 impl Tuning {
@@ -57,12 +57,17 @@ impl Tuning {
                     linear.lanes = (linear.lanes / 2).max(8);
                 }
             }
+            Change::MatrixUnits if self.untried_units => {
+                // Buffers have room for the batches of before.
+                let prefill_batch = self.prefill_batch;
+                self = Self { prefill_batch, ..self.with_tiles(u32::MAX, Tiles::Cooperative) };
+            }
             Change::FloatTiles if self.prefill_large.tiles == Tiles::Packed => {
                 self.prefill_large = self.prefill_large.unpacked();
             }
             Change::Integers => self = self.with_integers(),
             Change::SharedCodebooks => self = self.with_shared_codebooks(),
-            Change::SmallWorkgroups | Change::FewerLanes | Change::FloatTiles => {}
+            Change::SmallWorkgroups | Change::FewerLanes | Change::MatrixUnits | Change::FloatTiles => {}
         }
         self
     }
@@ -195,6 +200,7 @@ mod tests {
     #[test]
     fn changes_round_trip_by_name_and_affect_gpus() {
         let tuning = Tuning::for_hardware(Some(32)).with_tiles(48 << 10, Tiles::Packed);
+        let tuning = tuning.with_untried_units(48 << 10);
         for change in Change::ALL {
             assert_eq!(Change::from_name(change.name()), Some(change));
             assert_ne!(tuning.with(change), tuning, "{}", change.name());
@@ -202,6 +208,10 @@ mod tests {
         }
         assert_eq!(Change::from_name("of another version"), None);
         let tiles_of_floats = Tuning::for_hardware(Some(32)).with_tiles(48 << 10, Tiles::Shared);
-        assert_eq!(tuning.with(Change::FloatTiles), tiles_of_floats);
+        assert_eq!(tuning.with(Change::FloatTiles), Tuning { untried_units: true, ..tiles_of_floats });
+        let with_units = tuning.with(Change::MatrixUnits);
+        assert_eq!(with_units.prefill_large.tiles, Tiles::Cooperative);
+        assert_eq!(with_units.prefill_batch, tuning.prefill_batch);
+        assert_eq!(tiles_of_floats.with(Change::MatrixUnits), tiles_of_floats, "there are none");
     }
 }

@@ -206,6 +206,7 @@ impl Sizes {
             routes: of(config.streams.unwrap_or(0)),
             prepared: match tuning.prefill_large.tiles {
                 Tiles::Cooperative => of(longest.div_ceil(2)),
+                Tiles::Packed | Tiles::Shared if tuning.untried_units => of(longest.div_ceil(2)),
                 // Eight words of integers and two of scales per 32 elements.
                 Tiles::Packed => of(longest.div_ceil(32) * 10),
                 Tiles::None | Tiles::Shared => 0,
