@@ -253,12 +253,9 @@ impl TowerPlanner<'_, '_> {
         if !self.config.normed || !self.planner.has(&format!("{}.{}", parts[0], BOUNDS[0])) {
             let biases = parts.iter().map(|part| (format!("{part}.bias"), 3 * width / parts.len() as u32));
             let biases: Vec<(String, u32)> = biases.collect();
-            // Keys of Whisper's encoder have none.
-            let bias = match (self.planner.has(&biases[0].0), self.config.sound()) {
-                (false, _) => None,
-                (true, None) => Some(self.planner.vectors_of(&biases)?),
-                (true, Some(_)) => Some(self.planner.optional_vectors_of(&biases)?),
-            };
+            // Keys may have none, as in Whisper's encoder.
+            let has_bias = self.planner.has(&biases[0].0);
+            let bias = if has_bias { Some(self.planner.optional_vectors_of(&biases)?) } else { None };
             return Ok(vec![LinearPlan { bias, ..self.heads(&segments.concat(), 0)? }]);
         }
         let mut plans = Vec::new();
