@@ -172,6 +172,14 @@ impl TowerTensors {
 
 /// Maximum number of rows of a tower's hidden state, so that attention stays affordable.
 const MAX_ROWS: u32 = 1 << 14;
+/// Fewest rows that a tower has room for, so that small pictures share its buffers.
+const MIN_ROWS: u32 = 256;
+
+/// Rows that there is room for once an input has `rows`, if activations of `most` fit a binding.
+fn room_rows(rows: u32, most: u32) -> u32 {
+    // Kernels read whole tiles.
+    rows.next_power_of_two().max(MIN_ROWS).min(most).max(rows).next_multiple_of(64)
+}
 
 impl ProjectorPlan {
     /// Elements per row between the halves of a feed-forward part.
@@ -208,6 +216,11 @@ impl ProjectorPlan {
         (fitting.min(MAX_ROWS.into()) as u32 / 64 * 64).max(64)
     }
 
+    /// Number of rows for which a tower allocates its activations, if an input has `rows`.
+    pub(crate) fn room_rows(&self, config: &ProjectorConfig, rows: u32, max_binding_bytes: u64) -> u32 {
+        room_rows(rows, self.max_rows(config, max_binding_bytes))
+    }
+
     /// Size of the activations for this many rows in bytes.
     pub(crate) fn scratch_bytes(&self, config: &ProjectorConfig, rows: u32) -> u64 {
         let patch = config.patch_len().next_multiple_of(32);
@@ -235,4 +248,18 @@ impl ProjectorPlan {
 /// Elements per position of the inputs of the convolution that has more of them.
 pub(crate) fn convolved_len(mels: u32, width: u32) -> u32 {
     (FRAMES_PER_POSITION * taps_len(mels)).max(taps_len(width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_whole_tiles_of_rows_and_for_similar_inputs() {
+        // A window of sound has 1500.
+        for (rows, most, expected) in [(1, MAX_ROWS, 256), (1500, MAX_ROWS, 2048), (1500, 1536, 1536), (1, 64, 64)] {
+            assert_eq!(room_rows(rows, most), expected, "{rows} of {most}");
+        }
+        assert_eq!(room_rows(MAX_ROWS, MAX_ROWS), MAX_ROWS);
+    }
 }
