@@ -152,19 +152,19 @@ pub(crate) struct TowerTensors {
 impl TowerTensors {
     pub(crate) fn new(plan: &ProjectorPlan, host: &HashMap<String, Vec<f32>>) -> Self {
         let mut tensors = Self::default();
-        for layer in &plan.layers {
+        let of_layers = plan.layers.iter().flat_map(|layer| {
             let shared = layer.qkv.iter().chain(&layer.gate);
-            let own = shared.chain([&layer.attention_output, &layer.up, &layer.down]);
-            let linears = own.chain(plan.projection.steps.iter().flat_map(StepPlan::linears));
-            for name in linears.filter_map(|linear| linear.bounds.as_ref()) {
-                let own = |part: &str| host.get(&format!("{name}.{part}"))?.first().copied();
-                let bounds = [0, 1, 2, 3].map(|part| own(BOUNDS[part]).unwrap_or([f32::MIN, f32::MAX][part % 2]));
-                tensors.bounds.insert(name.clone(), bounds);
-            }
-            for name in layer.head_norms.iter().flatten() {
-                let weights = host.get(name).map(|weights| turned_head(weights)).unwrap_or_default();
-                tensors.head_norms.insert(name.clone(), weights);
-            }
+            shared.chain([&layer.attention_output, &layer.up, &layer.down])
+        });
+        let linears = of_layers.chain(plan.steps().flat_map(StepPlan::linears));
+        for name in linears.filter_map(|linear| linear.bounds.as_ref()) {
+            let own = |part: &str| host.get(&format!("{name}.{part}"))?.first().copied();
+            let bounds = [0, 1, 2, 3].map(|part| own(BOUNDS[part]).unwrap_or([f32::MIN, f32::MAX][part % 2]));
+            tensors.bounds.insert(name.clone(), bounds);
+        }
+        for name in plan.layers.iter().flat_map(|layer| layer.head_norms.iter().flatten()) {
+            let weights = host.get(name).map(|weights| turned_head(weights)).unwrap_or_default();
+            tensors.head_norms.insert(name.clone(), weights);
         }
         tensors
     }
@@ -189,9 +189,13 @@ impl ProjectorPlan {
 
     /// Elements per embedding between steps of a projection.
     pub(crate) fn step_len(&self) -> u32 {
+        self.steps().map(|step| step.linear.stride()).max().unwrap_or(32)
+    }
+
+    /// The steps of all projections.
+    fn steps(&self) -> impl Iterator<Item = &StepPlan> {
         let deepstack = self.layers.iter().filter_map(|layer| layer.deepstack.as_ref());
-        let steps = deepstack.chain([&self.projection]).flat_map(|plan| &plan.steps);
-        steps.map(|step| step.linear.stride()).max().unwrap_or(32)
+        deepstack.chain([&self.projection]).flat_map(|plan| &plan.steps)
     }
 
     /// Whether inputs that several products share, or gated outputs, have bounds.
