@@ -57,6 +57,7 @@ pub use projector_plan::{
 };
 pub(crate) use projector_plan::{TowerTensors, convolved_len};
 pub use rope::{Position, ROPE_FREQUENCIES, ROPE_LONG, ROPE_SHORT, RopeConfig, SectionOrder, Sections, Yarn};
+pub(crate) use sounds::SOUND_FRAMES;
 pub use sounds::{SOUND_POSITIONS, SoundConfig};
 pub(crate) use speech::{FRAMES_PER_POSITION, SPEECH_ARCHITECTURE, SPEECH_NORM_EPS, TAPS, taps_len};
 pub use speech::{SpeechConfig, StackConfig};

@@ -152,19 +152,19 @@ pub(crate) struct TowerTensors {
 impl TowerTensors {
     pub(crate) fn new(plan: &ProjectorPlan, host: &HashMap<String, Vec<f32>>) -> Self {
         let mut tensors = Self::default();
-        for layer in &plan.layers {
+        let of_layers = plan.layers.iter().flat_map(|layer| {
             let shared = layer.qkv.iter().chain(&layer.gate);
-            let own = shared.chain([&layer.attention_output, &layer.up, &layer.down]);
-            let linears = own.chain(plan.projection.steps.iter().flat_map(StepPlan::linears));
-            for name in linears.filter_map(|linear| linear.bounds.as_ref()) {
-                let own = |part: &str| host.get(&format!("{name}.{part}"))?.first().copied();
-                let bounds = [0, 1, 2, 3].map(|part| own(BOUNDS[part]).unwrap_or([f32::MIN, f32::MAX][part % 2]));
-                tensors.bounds.insert(name.clone(), bounds);
-            }
-            for name in layer.head_norms.iter().flatten() {
-                let weights = host.get(name).map(|weights| turned_head(weights)).unwrap_or_default();
-                tensors.head_norms.insert(name.clone(), weights);
-            }
+            shared.chain([&layer.attention_output, &layer.up, &layer.down])
+        });
+        let linears = of_layers.chain(plan.steps().flat_map(StepPlan::linears));
+        for name in linears.filter_map(|linear| linear.bounds.as_ref()) {
+            let own = |part: &str| host.get(&format!("{name}.{part}"))?.first().copied();
+            let bounds = [0, 1, 2, 3].map(|part| own(BOUNDS[part]).unwrap_or([f32::MIN, f32::MAX][part % 2]));
+            tensors.bounds.insert(name.clone(), bounds);
+        }
+        for name in plan.layers.iter().flat_map(|layer| layer.head_norms.iter().flatten()) {
+            let weights = host.get(name).map(|weights| turned_head(weights)).unwrap_or_default();
+            tensors.head_norms.insert(name.clone(), weights);
         }
         tensors
     }
@@ -172,6 +172,14 @@ impl TowerTensors {
 
 /// Maximum number of rows of a tower's hidden state, so that attention stays affordable.
 const MAX_ROWS: u32 = 1 << 14;
+/// Fewest rows that a tower has room for, so that small pictures share its buffers.
+const MIN_ROWS: u32 = 256;
+
+/// Rows that there is room for once an input has `rows`, if activations of `most` fit a binding.
+fn room_rows(rows: u32, most: u32) -> u32 {
+    // Kernels read whole tiles.
+    rows.next_power_of_two().max(MIN_ROWS).min(most).max(rows).next_multiple_of(64)
+}
 
 impl ProjectorPlan {
     /// Elements per row between the halves of a feed-forward part.
@@ -181,9 +189,13 @@ impl ProjectorPlan {
 
     /// Elements per embedding between steps of a projection.
     pub(crate) fn step_len(&self) -> u32 {
+        self.steps().map(|step| step.linear.stride()).max().unwrap_or(32)
+    }
+
+    /// The steps of all projections.
+    fn steps(&self) -> impl Iterator<Item = &StepPlan> {
         let deepstack = self.layers.iter().filter_map(|layer| layer.deepstack.as_ref());
-        let steps = deepstack.chain([&self.projection]).flat_map(|plan| &plan.steps);
-        steps.map(|step| step.linear.stride()).max().unwrap_or(32)
+        deepstack.chain([&self.projection]).flat_map(|plan| &plan.steps)
     }
 
     /// Whether inputs that several products share, or gated outputs, have bounds.
@@ -206,6 +218,11 @@ impl ProjectorPlan {
     pub(crate) fn max_rows(&self, config: &ProjectorConfig, max_binding_bytes: u64) -> u32 {
         let fitting = max_binding_bytes / 4 / u64::from(self.widest(config));
         (fitting.min(MAX_ROWS.into()) as u32 / 64 * 64).max(64)
+    }
+
+    /// Number of rows for which a tower allocates its activations, if an input has `rows`.
+    pub(crate) fn room_rows(&self, config: &ProjectorConfig, rows: u32, max_binding_bytes: u64) -> u32 {
+        room_rows(rows, self.max_rows(config, max_binding_bytes))
     }
 
     /// Size of the activations for this many rows in bytes.
@@ -235,4 +252,18 @@ impl ProjectorPlan {
 /// Elements per position of the inputs of the convolution that has more of them.
 pub(crate) fn convolved_len(mels: u32, width: u32) -> u32 {
     (FRAMES_PER_POSITION * taps_len(mels)).max(taps_len(width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_whole_tiles_of_rows_and_for_similar_inputs() {
+        // A window of sound has 1500.
+        for (rows, most, expected) in [(1, MAX_ROWS, 256), (1500, MAX_ROWS, 2048), (1500, 1536, 1536), (1, 64, 64)] {
+            assert_eq!(room_rows(rows, most), expected, "{rows} of {most}");
+        }
+        assert_eq!(room_rows(MAX_ROWS, MAX_ROWS), MAX_ROWS);
+    }
 }

@@ -31,11 +31,9 @@ impl ProjectorConfig {
         let senses = [(has("vision") || !hears).then(|| sight(gguf)), hears.then(|| hearing(gguf))];
         let (mut configs, mut unsupported) = (Vec::new(), None);
         for config in senses.into_iter().flatten() {
-            match config {
-                Ok(config) => {
-                    config.check()?;
-                    configs.push(config);
-                }
+            let checked = config.and_then(|config| config.check().map(|()| config));
+            match checked {
+                Ok(config) => configs.push(config),
                 Err(error @ EngineError::UnsupportedArchitecture(_)) => unsupported = Some(error),
                 Err(error) => return Err(error),
             }

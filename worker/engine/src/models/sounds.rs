@@ -1,10 +1,13 @@
 //! How sounds become inputs of a projector, and what surrounds them in a prompt.
 
 use super::checks::check_ranges;
+use super::speech::FRAMES_PER_POSITION;
 use crate::error::Result;
 
 /// Positions of the encoder in a window of sound: half a minute.
 pub const SOUND_POSITIONS: u32 = 1500;
+/// Frames of the spectrogram in a window of sound.
+pub(crate) const SOUND_FRAMES: u32 = FRAMES_PER_POSITION * SOUND_POSITIONS;
 /// Maximum number of bands.
 const MAX_MELS: u32 = 256;
 

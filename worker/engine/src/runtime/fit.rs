@@ -314,7 +314,7 @@ impl ProjectorDescription {
             let pixels = config.pictures().and_then(PictureConfig::max_pixels);
             let rows = pixels.map_or(0, |pixels| pixels / config.patch.pow(2));
             let rows = rows.min(most).max(config.whole_rows());
-            scratch_bytes += plan.scratch_bytes(config, rows);
+            scratch_bytes += plan.scratch_bytes(config, plan.room_rows(config, rows, limits.max_binding_bytes));
             context_tokens = context_tokens.max(rows / config.merged_rows());
         }
         Fit {

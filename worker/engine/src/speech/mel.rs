@@ -15,6 +15,8 @@ pub const MEL_BINS: usize = BINS;
 
 /// Samples from the start of a frame to that of the next.
 pub(crate) const HOP: usize = 160;
+/// Frames whose loudness is to be measured between two pauses of a thread.
+pub(crate) const MEASURED_FRAMES: usize = 1000;
 /// Half of a frame's samples; the signal is reflected before its start and after its end.
 const REFLECTED: usize = LEN / 2;
 /// Silence that follows the samples of a recording that is transcribed.

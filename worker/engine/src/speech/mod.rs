@@ -10,7 +10,7 @@ mod sound;
 mod tokens;
 
 pub use languages::{LANGUAGES, language_index};
-pub(crate) use mel::{Ending, HOP, MelFilters, Spectrogram};
+pub(crate) use mel::{Ending, HOP, MEASURED_FRAMES, MelFilters, Spectrogram};
 pub use mel::{FRAMES_PER_SECOND, MEL_BINS, SAMPLE_RATE};
 pub(crate) use rules::Rules;
 pub(crate) use segments::{compression_ratio, split};

@@ -101,6 +101,25 @@ fn the_text_is_that_without_drafts() {
 }
 
 #[test]
+fn a_recurrent_draft_model_keeps_up_although_its_drafts_are_rejected() {
+    block_on(async {
+        for (name, device) in devices().await {
+            let mut model = load(device.clone(), &file("qwen3")).await;
+            let (expected, _) = answer(&mut model, prompt(), &SamplingParams::GREEDY).await;
+            model.reset();
+            model.set_draft(load(device, &file("lfm2")).await).unwrap();
+            model.feign_drafts(expected.clone(), 0.0);
+            let (tokens, drafts) = answer(&mut model, prompt(), &SamplingParams::GREEDY).await;
+            assert_eq!(tokens, expected, "{name}");
+            assert!(drafts.accepted == 0 && drafts.rejected > 0, "{name}: {drafts:?}");
+            // The first draft's time is not counted, so there is a second one at least.
+            let known = model.draft().unwrap().cached_len();
+            assert!(known > prompt().len(), "{name}: {known} tokens are not fed again");
+        }
+    });
+}
+
+#[test]
 fn a_text_that_is_too_long_for_the_draft_model_goes_on_without() {
     block_on(async {
         let device = On::Cpu.open().await;

@@ -262,6 +262,13 @@ fn an_unsupported_sense_is_left_out() {
     }
     let projector = projector_on_cpu(&described).unwrap();
     assert!(projector.sight().is_some() && projector.hearing().is_none());
+    // A class is not supported together with RoPE.
+    let mut classed = family("qwen2.5o").projector.clone();
+    let mut class = classed.tensors.iter().find(|tensor| tensor.name == "v.post_ln.weight").unwrap().clone();
+    class.name = "v.class_embd".to_owned();
+    classed.tensors.push(class);
+    let classed = projector_on_cpu(&classed).unwrap();
+    assert!(classed.sight().is_none() && classed.hearing().is_some());
     described.metadata.retain(|(key, ..)| key != "clip.has_vision_encoder");
     let refused = projector_on_cpu(&described).map(|_| ());
     assert!(matches!(refused, Err(EngineError::UnsupportedArchitecture(_))), "{refused:?}");

@@ -251,6 +251,8 @@ fn extreme_numbers_of_projectors_are_refused_or_harmless() {
                     refused += 1;
                     continue;
                 };
+                let fit = description.fit(limits);
+                assert!(fit.context_tokens > 0, "{}, {key} = {extreme}: {fit:?}", projector.name);
                 let (config, _) = &description.towers[0];
                 let Some(pictures) = config.pictures() else { continue };
                 for size in [[1, 1], [1 << 15, 1], [1, 1 << 15], [2048, 1536]] {

@@ -117,7 +117,6 @@ impl Tuning {
                 tiles: Tiles::Cooperative,
                 ..shared
             };
-            // Such an adapter needs many tokens to stay busy with attention over long prompts.
             // As many rows as threads have blocks to load, and as few tokens as a matrix has.
             let prefill_narrow = LinearTuning { pairs: 1, tokens: 1, row_groups: 8, ..prefill_large };
             let encode_large = LinearTuning { coalesced: true, unroll: 4, ..prefill_large };
@@ -131,6 +130,7 @@ impl Tuning {
                 encode_slim,
                 busy_tiles: 128,
                 encode_halves: true,
+                // Such an adapter needs many tokens to stay busy with attention over long prompts.
                 prefill_batch: 2048,
                 ..tuning
             };

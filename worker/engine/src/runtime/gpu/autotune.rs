@@ -73,14 +73,28 @@ impl Tuning {
     }
 }
 
-/// Tries the changes on a model and keeps those that are faster. `None`, and the layout as before, if `is_wanted` turns
-/// false meanwhile.
+/// Tries the changes on a model and keeps those that are faster. `None` if `is_wanted` turns false meanwhile: then, and
+/// after an error, the layout is as before.
 pub(super) async fn run(
     decoder: &mut GpuDecoder,
     context: usize,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<Change>>> {
-    let (start, before) = (Instant::now(), decoder.gpu.tuning());
+    let before = decoder.gpu.tuning();
+    let kept = keep_faster(decoder, context, is_wanted).await;
+    if !matches!(kept, Ok(Some(_))) && decoder.gpu.tuning() != before {
+        decoder.lay_out(&before);
+    }
+    kept
+}
+
+/// The same, but leaves any layout behind if there is no result.
+async fn keep_faster(
+    decoder: &mut GpuDecoder,
+    context: usize,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Change>>> {
+    let start = Instant::now();
     let mut kept = Vec::new();
     for change in Change::ALL {
         let has_time = start.elapsed().as_secs_f64() < BUDGET_SECONDS;
@@ -88,9 +102,6 @@ pub(super) async fn run(
             kept.push(change);
         }
         if !is_wanted() {
-            if !kept.is_empty() {
-                decoder.lay_out(&before);
-            }
             return Ok(None);
         }
     }

@@ -5,9 +5,6 @@ use crate::kernels::linear::Tiles;
 use crate::models::{FRAMES_PER_POSITION, ProjectorConfig, ProjectorPlan, convolved_len};
 use crate::runtime::device::Gpu;
 
-/// Fewest rows that there is room for, so that small pictures share their buffers.
-const MIN_ROWS: u32 = 256;
-
 /// What the tokens of dispatches are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
@@ -99,9 +96,7 @@ pub(super) struct SoundBuffers {
 impl TowerBuffers {
     /// Allocates buffers for at least this many rows.
     pub(super) fn new(gpu: &Gpu, (config, plan): (&ProjectorConfig, &ProjectorPlan), rows: u32) -> Self {
-        let most = plan.max_rows(config, gpu.limits().max_binding_bytes);
-        // Kernels read whole tiles.
-        let rows = rows.next_power_of_two().max(MIN_ROWS).min(most).max(rows).next_multiple_of(64);
+        let rows = plan.room_rows(config, rows, gpu.limits().max_binding_bytes);
         let embeddings = (rows / config.merged_rows()).next_multiple_of(64);
         let floats = |label, count: u32, len: u32| gpu.storage_buffer(label, u64::from(count) * u64::from(len) * 4);
         let state = || gpu.buffer("state", 16, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::UNIFORM);

@@ -8,11 +8,8 @@ use crate::kernels::Grid;
 use crate::kernels::linear::Epilogue;
 use crate::kernels::rows::AddRows;
 use crate::kernels::taps::Taps;
-use crate::models::{Activation, BiasedProduct, FRAMES_PER_POSITION, SOUND_POSITIONS, SoundConfig, TAPS, taps_len};
+use crate::models::{Activation, BiasedProduct, SOUND_FRAMES, SoundConfig, TAPS, taps_len};
 use crate::runtime::device::{Dispatch, Task};
-
-/// Number of frames of a window.
-const FRAMES: u32 = FRAMES_PER_POSITION * SOUND_POSITIONS;
 
 impl Builder<'_> {
     /// From the spectrogram to what is between the two convolutions, for each frame.
@@ -47,7 +44,7 @@ impl Builder<'_> {
         (channels, stride): (u32, u32),
         [x, inputs, y]: [&wgpu::Buffer; 3],
     ) -> Result<()> {
-        let taps = Taps { frames: FRAMES, channels, taps: TAPS, stride, row_len: taps_len(channels) };
+        let taps = Taps { frames: SOUND_FRAMES, channels, taps: TAPS, stride, row_len: taps_len(channels) };
         let bound = [("state", self.buffers.state(over)), ("x", x), ("y", inputs)];
         program.push(Dispatch::new(self.gpu, &taps.shader(), &bound, Grid::TokensInX));
         let input = Input { bias: Some(plan.bias), ..Input::new(inputs) };

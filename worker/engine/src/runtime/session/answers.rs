@@ -64,7 +64,7 @@ impl Model {
         let known = plan.bias.iter().copied().filter(|(id, _)| *id < own_vocab);
         let bias: Vec<(u32, f32)> = known.chain((vocab..own_vocab).map(|id| (id, SUPPRESSION))).collect();
         self.begin_answer(prompt, &SamplingPlan { bias: &bias, ..*plan }, usize::MAX, false)?;
-        let room = (self.context as usize, own_vocab);
+        let room = (self.context as usize, own_vocab.min(vocab));
         Ok(Some(Drafter::new((&mut self.sequences, &mut *self.decoder), record, room, prompt.len())))
     }
 

@@ -2,7 +2,7 @@
 
 use super::pause::Pause;
 
-/// Maximum number of tokens in a draft: one less than are verified at once.
+/// Maximum number of tokens in a draft: no device verifies more at once.
 const MAX_LEN: usize = 15;
 /// Number of tokens in a draft of which nothing is known.
 const FIRST_LEN: usize = 4;

@@ -7,7 +7,7 @@ use super::answer_text::AnswerText;
 use super::draft_pace::Pace;
 use crate::error::Result;
 use crate::kernels::random::Random;
-use crate::runtime::backend::{Decoder, DraftStart};
+use crate::runtime::backend::{Batch, Decoder, DraftStart};
 use crate::runtime::memory::Sequences;
 
 /// What is known of a draft model between answers.
@@ -32,7 +32,8 @@ impl Feigned {
     fn replace(&mut self, start: usize, draft: &mut [u32]) {
         for (token, expected) in draft.iter_mut().zip(self.answer.iter().skip(start)) {
             let is_right = f64::from(self.random.float()) < 2.0 * self.acceptance - 1.0;
-            *token = if is_right { *expected } else { *expected ^ 1 };
+            // Another one is in the vocabulary, too.
+            *token = if is_right { *expected } else { expected.checked_sub(1).unwrap_or(1) };
         }
     }
 }
@@ -44,19 +45,21 @@ pub(super) struct Drafter<'m> {
     record: &'m mut DraftRecord,
     /// Maximum length of its sequence.
     context: usize,
-    /// Number of tokens in its vocabulary, which may be shorter than the larger model's.
+    /// Number of tokens that both models know: the vocabulary of one may be padded.
     vocab: u32,
     /// The last draft, as it was sampled.
     drafted: Vec<u32>,
     /// Number of tokens before it.
     drafted_at: usize,
-    /// There is no memory for the copy that undoing a draft takes, or a token that it does not know.
+    /// No more of the text than usual had to be fed before it.
+    is_usual: bool,
+    /// There is no memory for the copy that undoing a draft takes, or a token that one of the models does not know.
     is_at_end: bool,
 }
 
 impl<'m> Drafter<'m> {
-    /// For an answer that has begun, after a prompt of `prompt_len` tokens. `context` and `vocab` are those of the draft
-    /// model.
+    /// For an answer that has begun, after a prompt of `prompt_len` tokens. `context` is that of the draft model, and `vocab`
+    /// the number of tokens that both models know.
     pub(super) fn new(
         (sequences, decoder): (&'m mut Sequences, &'m mut dyn Decoder),
         record: &'m mut DraftRecord,
@@ -64,7 +67,7 @@ impl<'m> Drafter<'m> {
         prompt_len: usize,
     ) -> Self {
         let (drafted, drafted_at) = (Vec::new(), prompt_len);
-        Self { sequences, decoder, record, context, vocab, drafted, drafted_at, is_at_end: false }
+        Self { sequences, decoder, record, context, vocab, drafted, drafted_at, is_usual: false, is_at_end: false }
     }
 
     /// Whether to draft now.
@@ -80,22 +83,29 @@ impl<'m> Drafter<'m> {
     /// Drafts at most `most` tokens that follow `text`, if that is faster than `one_by_one` seconds per token.
     /// [`Drafter::verified`] must follow, unless the draft is empty.
     pub(super) async fn draft(&mut self, text: &AnswerText, most: usize, one_by_one: f64) -> Result<Vec<u32>> {
-        let (at, tokens) = (self.sequences.len(), text.tokens());
+        let tokens = text.tokens();
         let count = self.record.pace.next_len(most.min(self.context.saturating_sub(tokens.len())), one_by_one);
         if count == 0 {
             return Ok(Vec::new());
         }
-        let ids = &tokens[at..];
-        let is_known = ids.iter().all(|id| *id < self.vocab);
-        if !is_known || !self.sequences.hold_state(&mut *self.decoder).await {
+        let ids = &tokens[self.sequences.len()..];
+        // More than what became of the last draft takes unusually long.
+        self.is_usual = ids.len() <= self.drafted.len() + 1;
+        if !self.knows(ids) || !self.hold_state(ids).await? {
             self.is_at_end = true;
             return Ok(Vec::new());
         }
+        let at = self.sequences.len();
         // What its sampler has counted, or has yet to count.
         let changed = self.drafted.iter().chain(&tokens[self.drafted_at..]);
         let seen: Vec<(u32, u32)> = changed.map(|id| (*id, text.seen(*id))).collect();
-        let start = DraftStart { position: at, ids, step: text.answer_len(), seen: &seen, count };
+        let start = DraftStart { position: at, ids: &tokens[at..], step: text.answer_len(), seen: &seen, count };
         let mut draft = self.decoder.draft(&start).await?;
+        if !self.knows(&draft) {
+            // It is damaged: such tokens are suppressed.
+            self.is_at_end = true;
+            return Ok(Vec::new());
+        }
         self.drafted.clone_from(&draft);
         self.drafted_at = tokens.len();
         if let Some(feigned) = &mut self.record.feigned {
@@ -104,13 +114,30 @@ impl<'m> Drafter<'m> {
         Ok(draft)
     }
 
+    /// Whether both models know these tokens.
+    fn knows(&self, ids: &[u32]) -> bool {
+        ids.iter().all(|id| *id < self.vocab)
+    }
+
+    /// Holds the state, if it is recurrent, before the last of the tokens `ids` that the sequence lacks: the others are fed
+    /// first. Otherwise they would be fed again and again until a draft is right to its end. Returns whether there is memory
+    /// for that.
+    async fn hold_state(&mut self, ids: &[u32]) -> Result<bool> {
+        if self.decoder.layout().is_recurrent {
+            let before = &ids[..ids.len().saturating_sub(1)];
+            for batch in before.chunks(self.decoder.batch_len()) {
+                self.decoder.run_batch(self.sequences.len(), Batch::Tokens(batch)).await?;
+                self.sequences.extend_tokens(batch);
+            }
+        }
+        Ok(self.sequences.hold_state(&mut *self.decoder).await)
+    }
+
     /// Follows the larger model, after it has accepted so many tokens of the last draft, which are now part of `text`.
     /// Drafting and verifying took `seconds`.
     pub(super) fn verified(&mut self, text: &AnswerText, accepted: usize, seconds: f64) {
         let (at, len) = (self.sequences.len(), self.drafted.len());
-        // If it had to catch up with the text first, that takes unusually long.
-        let is_usual = self.drafted_at <= at + 2;
-        self.record.pace.note(len, accepted, is_usual.then_some(seconds));
+        self.record.pace.note(len, accepted, self.is_usual.then_some(seconds));
         // The last token of a draft was not fed.
         let fed = len.saturating_sub(1);
         let right = accepted.min(fed);
@@ -135,6 +162,7 @@ mod tests {
             let mut draft = vec![u32::MAX; answer.len() - 1];
             feigned.replace(1, &mut draft);
             let right = draft.iter().zip(&answer[1..]).filter(|(token, expected)| token == expected).count();
+            assert!(draft.iter().all(|token| *token < 10_000), "all are in the vocabulary");
             let share = right as f64 / draft.len() as f64;
             assert!((share - acceptance).abs() < 0.02, "{acceptance}: {share}");
         }

@@ -6,14 +6,12 @@ use std::collections::HashMap;
 use super::prompt::{EmbeddingSpan, Part};
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
-use crate::models::{FRAMES_PER_POSITION, HEARD_POSITIONS, ProjectorConfig, SOUND_POSITIONS, SoundConfig};
+use crate::models::{HEARD_POSITIONS, ProjectorConfig, SOUND_FRAMES, SOUND_POSITIONS, SoundConfig};
 use crate::runtime::backend::{Tower, TowerInput};
-use crate::speech::{Ending, HOP, MelFilters, Sound, Spectrogram};
+use crate::speech::{Ending, HOP, MEASURED_FRAMES, MelFilters, Sound, Spectrogram};
 
 /// Frames of a window.
-const WINDOW_FRAMES: usize = (FRAMES_PER_POSITION * SOUND_POSITIONS) as usize;
-/// Frames whose loudness is measured between two pauses.
-const MEASURED_FRAMES: usize = 1000;
+const WINDOW_FRAMES: usize = SOUND_FRAMES as usize;
 
 /// A projector of sounds.
 pub(super) struct Hearing {

@@ -328,7 +328,8 @@ impl Model {
         Ok(self.autotune_while(&|| true).await?.unwrap_or_default())
     }
 
-    /// The same, but stops soon after `is_wanted` turns false: then there is no result, and the layout is as before.
+    /// The same, but stops soon after `is_wanted` turns false. Then there is no result, and the layout is as before, as it is
+    /// after an error.
     ///
     /// # Errors
     /// Whatever the device reported.

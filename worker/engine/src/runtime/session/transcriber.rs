@@ -8,14 +8,13 @@ use crate::runtime::backend::Listener;
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{SelfTest, Verdict};
 use crate::speech::{
-    Ending, FRAMES_PER_SECOND, LANGUAGES, MelFilters, Rules, Sound, Spectrogram, SpeechTokens, language_index, split,
+    Ending, FRAMES_PER_SECOND, LANGUAGES, MEASURED_FRAMES, MelFilters, Rules, Sound, Spectrogram, SpeechTokens,
+    language_index, split,
 };
 use crate::tokenizer::Tokenizer;
 
 /// Above this temperature a text is too uncertain for the next window to continue it.
 const MAX_CONTINUED_TEMPERATURE: f32 = 0.5;
-/// Frames whose loudness is measured between two pauses.
-const MEASURED_FRAMES: usize = 1000;
 
 /// A speech recogniser in memory.
 pub struct Transcriber {
