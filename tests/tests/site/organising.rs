@@ -39,8 +39,13 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
         wait(&page, "document.querySelector('.selection-bar p').innerText.startsWith('2')");
     };
     choose_all();
+    // Also those that a search hides.
+    page.fill("#search", "otters").unwrap();
+    wait(&page, "document.querySelectorAll('.conversation').length === 1");
     press(&page, ".selection-bar", "Pin");
-    wait(&page, "!document.querySelector('.selection-bar')");
+    wait(&page, "!document.querySelector('.selection-bar') && document.activeElement.id === 'message'");
+    page.fill("#search", "").unwrap();
+    wait(&page, "document.querySelectorAll('.conversation').length === 2");
     let pinned = "document.querySelector('.conversation-section h2').innerText === 'Pinned' && document.querySelectorAll('.conversation-section').length";
     wait(&page, &format!("{pinned} === 1"));
     choose_all();
@@ -53,8 +58,10 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
     wait(&page, "document.querySelector('main.page')");
     page.click(".sidebar .conversation").unwrap();
     wait(&page, "document.querySelectorAll('.message').length === 2");
-    // Nothing is chosen any more.
+    // One that is deleted is no longer chosen, and in the end nothing is.
     choose_all();
+    choose(&page, "Delete");
+    wait(&page, "document.querySelector('.selection-bar p').innerText.startsWith('1')");
     press(&page, ".selection-bar", "Cancel");
     wait(&page, "!document.querySelector('.conversation-item input')");
 }
