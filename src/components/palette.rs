@@ -119,7 +119,7 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
             aria-label=tr("palette-hint")
             aria-expanded="true"
             aria-controls=LIST
-            aria-activedescendant=move || format!("{LIST}-{}", chosen.get())
+            aria-activedescendant=move || (!entries.read().is_empty()).then(|| format!("{LIST}-{}", chosen.get()))
             on:input:target=move |event| {
                 chosen.set(0);
                 query.set(event.target().value());
@@ -129,6 +129,7 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
         <ul id=LIST class="palette" role="listbox" aria-label=tr("palette")>
             {move || entries.get().into_iter().enumerate().map(one).collect_view()}
         </ul>
+        <p role="status">{move || entries.read().is_empty().then(|| tr("nothing-found"))}</p>
     }
 }
 
