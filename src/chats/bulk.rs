@@ -35,10 +35,7 @@ impl Chats {
         self.selection.set(None);
         leptos::task::spawn_local(async move {
             // A search may have hidden some of them since they were chosen.
-            let mut summaries = match self.library.list(String::new()).await {
-                Ok(all) => all,
-                Err(message) => return self.notify(message),
-            };
+            let mut summaries = self.all().await;
             summaries.retain(|summary| chosen.contains(&summary.id));
             let pins = !summaries.iter().all(|summary| summary.is_pinned);
             for summary in summaries {

@@ -72,9 +72,10 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
     };
     let query = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
+    let all_chats = LocalResource::new(move || chats.all());
     let entries = Memo::new(move |_| {
         let fixed = fixed().into_iter();
-        let list = chats.list().get().unwrap_or_default().into_iter();
+        let list = all_chats.get().unwrap_or_default().into_iter();
         let all = fixed.chain(list.map(|summary| (Action::Chat(summary.id), summary.title)));
         matching(all, &query.read())
     });

@@ -28,6 +28,13 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
         &page,
         "document.querySelector('#search').value === '#striped' && document.querySelectorAll('.conversation').length === 1",
     );
+    // The palette finds the others all the same.
+    page.evaluate("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true }))")
+        .unwrap();
+    wait(&page, "document.activeElement.id === 'palette-field'");
+    page.type_into("#palette-field", "otters").unwrap();
+    wait(&page, "document.querySelector('.palette').innerText.trim() === 'Tell me of otters'");
+    page.click(".dialog [aria-label=Close]").unwrap();
     page.fill("#search", "").unwrap();
     wait(&page, "document.querySelectorAll('.conversation').length === 2");
 
