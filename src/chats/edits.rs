@@ -64,7 +64,11 @@ impl Chats {
             let mut deleted = Vec::with_capacity(ids.len());
             for id in ids {
                 match self.delete_now(id).await {
-                    Ok(conversation) => deleted.extend(conversation),
+                    Ok(conversation) => {
+                        // Its draft has what waited.
+                        self.forget_queued(id);
+                        deleted.extend(conversation);
+                    }
                     Err(message) => {
                         self.notify(message);
                         break;
