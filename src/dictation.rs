@@ -190,23 +190,34 @@ impl Dictation {
         Ok(())
     }
 
-    /// Sends what was said, and waits for the answer. There is none to be read if the user has stopped, or looks at another
-    /// conversation.
+    /// Sends what was said, after the answer in progress if there is one, and waits for the answer. There is none to be read if the
+    /// user has stopped, or looks at another conversation.
     async fn ask(self) -> Option<String> {
         let chats = self.chats;
         let last = || chats.branch().with_untracked(|branch| branch.last().copied());
+        let before = last();
+        self.answered().await;
+        let text = chats.draft().get_untracked().trim().to_owned();
+        if !self.is_hands_free.get_untracked() || last() != before || text.is_empty() {
+            return None;
+        }
         // Sending implies consent to load the model.
         storage::agree_to_load();
-        chats.send(chats.draft().get_untracked().trim().to_owned());
+        chats.send(text);
         let answer = last();
-        if chats.is_answering().get_untracked() {
+        self.answered().await;
+        let is_read = self.is_hands_free.get_untracked() && last() == answer;
+        is_read.then(|| chats.last_text()).filter(|text| !text.is_empty())
+    }
+
+    /// Waits until the answer on screen is complete, or the user stops.
+    async fn answered(self) {
+        if self.chats.is_answering().get_untracked() {
             let (sender, answered) = oneshot::channel();
             self.awaited.set_value(Some(sender));
             // Without a sender nobody waits any more, either.
             let _ = answered.await;
         }
-        let is_read = self.is_hands_free.get_untracked() && last() == answer;
-        is_read.then(|| chats.last_text()).filter(|text| !text.is_empty())
     }
 
     /// Listens until somebody has finished or the user stops. `write` gets the text so far, and then the final one, which

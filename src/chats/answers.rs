@@ -142,11 +142,12 @@ impl Chats {
         };
         let searched = messages.iter().find(is_searched).map(|message| message.id);
         self.current.messages().write().extend(messages);
+        let draft = self.unsent_text();
         {
             let summary = self.current.summary();
             let mut summary = summary.write();
             summary.updated_ms = js_sys::Date::now();
-            summary.draft = String::new();
+            summary.draft = draft;
         }
         if !self.is_saved.get_untracked() && self.is_kept(id) {
             crate::storage::set_new_chat_draft("");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use leptos::prelude::*;
-use parlance_protocol::library::{ConversationSummary, Id};
+use parlance_protocol::library::Id;
 
 use super::Chats;
 
@@ -31,24 +31,22 @@ impl Chats {
 
     /// Pins the chosen conversations, or no longer if all of them are.
     pub(crate) fn pin_selected(self) {
-        let chosen = self.selected_summaries();
-        let pins = !chosen.iter().all(|summary| summary.is_pinned);
-        for summary in chosen {
-            self.change(&summary, |summary| summary.is_pinned = pins);
-        }
+        let chosen = self.selected();
         self.selection.set(None);
+        leptos::task::spawn_local(async move {
+            // A search may have hidden some of them since they were chosen.
+            let mut summaries = self.all().await;
+            summaries.retain(|summary| chosen.contains(&summary.id));
+            let pins = !summaries.iter().all(|summary| summary.is_pinned);
+            for summary in summaries {
+                self.change(&summary, |summary| summary.is_pinned = pins);
+            }
+        });
     }
 
     /// Deletes the chosen conversations. They can be restored while the toast is shown.
     pub(crate) fn delete_selected(self) {
         self.delete_many(self.selected());
         self.selection.set(None);
-    }
-
-    fn selected_summaries(self) -> Vec<ConversationSummary> {
-        let chosen = self.selection.get_untracked().unwrap_or_default();
-        let mut all = self.list.get_untracked().unwrap_or_default();
-        all.retain(|summary| chosen.contains(&summary.id));
-        all
     }
 }

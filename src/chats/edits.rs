@@ -52,6 +52,11 @@ impl Chats {
     /// Deletes conversations. They can be restored while the toast is shown.
     pub(super) fn delete_many(self, ids: Vec<Id>) {
         let shown = ids.iter().copied().find(|id| self.is_current(*id));
+        self.selection.update(|selection| {
+            if let Some(selection) = selection {
+                selection.retain(|id| !ids.contains(id));
+            }
+        });
         // So that undo restores everything generated so far.
         self.save_answers();
         self.discard(|message| ids.contains(&message.conversation));
@@ -59,7 +64,11 @@ impl Chats {
             let mut deleted = Vec::with_capacity(ids.len());
             for id in ids {
                 match self.delete_now(id).await {
-                    Ok(conversation) => deleted.extend(conversation),
+                    Ok(conversation) => {
+                        // Its draft has what waited.
+                        self.forget_queued(id);
+                        deleted.extend(conversation);
+                    }
                     Err(message) => {
                         self.notify(message);
                         break;
@@ -109,6 +118,7 @@ impl Chats {
         leptos::task::spawn_local(async move {
             match self.library.delete_all().await {
                 Ok(()) => {
+                    self.selection.set(None);
                     self.show_new();
                     self.refresh_list();
                     self.notify(t("conversations-deleted"));

@@ -16,6 +16,14 @@ impl Chats {
         self.list.into()
     }
 
+    /// All conversations, whatever the search finds; none, and a notification, if they cannot be read.
+    pub(crate) async fn all(self) -> Vec<ConversationSummary> {
+        self.library.list(String::new()).await.unwrap_or_else(|message| {
+            self.notify(message);
+            Vec::new()
+        })
+    }
+
     /// The search query.
     pub(crate) fn query(self) -> RwSignal<String> {
         self.query

@@ -187,17 +187,17 @@ impl Chats {
                 chats.changed_elsewhere(conversation);
             }
         });
-        let save_draft = debounce(DRAFT_PAUSE, move |draft| chats.save_draft(draft));
+        let save_draft = debounce(DRAFT_PAUSE, move |()| chats.save_draft(chats.unsent_text()));
         let save_draft = StoredValue::new_local(std::cell::RefCell::new(save_draft));
         Effect::new(move |_| {
-            let draft = chats.draft.get();
-            save_draft.with_value(|save| (save.borrow_mut())(draft));
+            chats.draft.track();
+            save_draft.with_value(|save| (save.borrow_mut())(()));
         });
         set_interval(move || chats.save_answers(), SAVE_EVERY);
         // The last chance before the tab is closed.
         let hidden = window_event_listener(leptos::ev::visibilitychange, move |_| {
             chats.save_answers();
-            chats.save_draft(chats.draft.get_untracked());
+            chats.save_draft(chats.unsent_text());
         });
         on_cleanup(move || hidden.remove());
         chats

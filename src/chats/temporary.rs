@@ -40,11 +40,12 @@ impl Chats {
         !self.is_kept(self.conversation_id()) && self.branch.with_untracked(Vec::is_empty)
     }
 
-    /// Ends the answers of the conversation on screen if it is temporary, because another one is shown.
+    /// Ends the answers of the conversation on screen if it is temporary, and what waits for them, because another one is shown.
     pub(super) fn leave_temporary(self, next: Id) {
         let id = self.conversation_id();
         if id != next && !self.is_kept(id) {
             self.discard(|message| message.conversation == id);
+            self.forget_queued(id);
         }
     }
 }

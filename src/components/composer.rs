@@ -35,7 +35,7 @@ const MAX_SCAN_BYTES: f64 = 128e6;
 /// Characters per token, for estimates.
 const CHARS_PER_TOKEN: f64 = 4.0;
 
-/// A text field that grows with its text, attached files, and a button that sends the message or stops the active answer.
+/// A text field that grows with its text, attached files, messages that wait, and buttons that send the message or stop the active answer.
 #[component]
 pub(crate) fn Composer() -> impl IntoView {
     let chats = expect_context::<Chats>();
@@ -56,7 +56,13 @@ pub(crate) fn Composer() -> impl IntoView {
             storage::agree_to_load();
             let text = draft.get_untracked().trim().to_owned();
             // During an answer, the message waits for its end.
-            if is_answering.get_untracked() { chats.enqueue(text) } else { chats.send(text) }
+            if is_answering.get_untracked() {
+                chats.enqueue(text);
+                // The button disappears with the text and would lose the focus.
+                focus_composer();
+            } else {
+                chats.send(text);
+            }
         }
     };
     let prompts = Memo::new(move |_| matching(&settings.read().prompts, &draft.read()));
@@ -160,7 +166,7 @@ fn FilesBeingRead() -> impl IntoView {
     }
 }
 
-/// Sends the message, or during an answer stops that and has the message wait.
+/// A button that sends the message; during an answer, one that stops it, and one that has the message wait for its end.
 #[component]
 fn SendButton(can_send: Signal<bool>) -> impl IntoView {
     let chats = expect_context::<Chats>();

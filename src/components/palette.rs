@@ -72,9 +72,10 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
     };
     let query = RwSignal::new(String::new());
     let chosen = RwSignal::new(0_usize);
+    let all_chats = LocalResource::new(move || chats.all());
     let entries = Memo::new(move |_| {
         let fixed = fixed().into_iter();
-        let list = chats.list().get().unwrap_or_default().into_iter();
+        let list = all_chats.get().unwrap_or_default().into_iter();
         let all = fixed.chain(list.map(|summary| (Action::Chat(summary.id), summary.title)));
         matching(all, &query.read())
     });
@@ -119,7 +120,7 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
             aria-label=tr("palette-hint")
             aria-expanded="true"
             aria-controls=LIST
-            aria-activedescendant=move || format!("{LIST}-{}", chosen.get())
+            aria-activedescendant=move || (!entries.read().is_empty()).then(|| format!("{LIST}-{}", chosen.get()))
             on:input:target=move |event| {
                 chosen.set(0);
                 query.set(event.target().value());
@@ -129,6 +130,7 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
         <ul id=LIST class="palette" role="listbox" aria-label=tr("palette")>
             {move || entries.get().into_iter().enumerate().map(one).collect_view()}
         </ul>
+        <p role="status">{move || entries.read().is_empty().then(|| tr("nothing-found"))}</p>
     }
 }
 

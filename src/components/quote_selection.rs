@@ -32,7 +32,14 @@ pub(crate) fn QuoteSelection() -> impl IntoView {
     };
     view! {
         <Show when=move || !selected.read().is_empty()>
-            <button type="button" class="quote-selection" data-testid="quote-selection" on:click=quote>
+            // Pressing it must not clear the selection, with which it would disappear before the click.
+            <button
+                type="button"
+                class="quote-selection"
+                data-testid="quote-selection"
+                on:mousedown=|event| event.prevent_default()
+                on:click=quote
+            >
                 {tr("quote-selection")}
             </button>
         </Show>

@@ -15,9 +15,18 @@ pub(crate) fn SelectionBar() -> impl IntoView {
     let selection = chats.selection();
     let count = Memo::new(move |_| selection.read().as_ref().map(std::collections::BTreeSet::len));
     let has_none = move || count.get().unwrap_or(0) == 0;
+    // The bar disappears with the button that was pressed, which would lose the focus.
+    let end = move || {
+        selection.set(None);
+        focus_composer();
+    };
+    let pin = move |_| {
+        chats.pin_selected();
+        focus_composer();
+    };
     let export = move |_| {
         let chosen = chats.selected();
-        selection.set(None);
+        end();
         leptos::task::spawn_local(async move {
             if let Some(file) = chats.export(Some(chosen), ExportFormat::Json).await {
                 download(&file.name, "application/json", &file.text);
@@ -32,7 +41,7 @@ pub(crate) fn SelectionBar() -> impl IntoView {
         <Show when=move || count.read().is_some()>
             <div class="selection-bar" data-testid="selection-bar">
                 <p role="status">{move || tf("selected-count", [("count", count.get().unwrap_or(0).into())])}</p>
-                <button class="small" disabled=has_none on:click=move |_| chats.pin_selected()>
+                <button class="small" disabled=has_none on:click=pin>
                     {tr("pin")}
                 </button>
                 <button class="small" disabled=has_none on:click=export>
@@ -41,7 +50,7 @@ pub(crate) fn SelectionBar() -> impl IntoView {
                 <button class="small danger" disabled=has_none on:click=delete>
                     {tr("delete")}
                 </button>
-                <button class="small" on:click=move |_| selection.set(None)>
+                <button class="small" on:click=move |_| end()>
                     {tr("cancel")}
                 </button>
             </div>

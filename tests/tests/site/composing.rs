@@ -6,7 +6,7 @@ use parlance_tests::chat::{LAST_TEXT, answer, ask};
 use parlance_tests::{Page, Server, Session};
 use serde_json::json;
 
-use crate::conversations::{open, reload, wait};
+use crate::conversations::{open, press, reload, wait};
 
 /// Types a message and presses Enter, without waiting for anything.
 fn enter(page: &Page, text: &str) {
@@ -63,6 +63,11 @@ fn selections_are_quoted_and_tables_copied() {
         window.dispatchEvent(new MouseEvent('mouseup'));
     })()";
     page.evaluate(select).unwrap();
+    // Pressing the button leaves the selection as it is.
+    let button = "document.querySelector('[data-testid=quote-selection]')";
+    wait(&page, button);
+    let pressed = "new MouseEvent('mousedown', { bubbles: true, cancelable: true })";
+    assert_eq!(page.evaluate(&format!("{button}.dispatchEvent({pressed})")).unwrap(), false);
     page.click("[data-testid=quote-selection]").unwrap();
     wait(
         &page,
@@ -77,6 +82,29 @@ fn selections_are_quoted_and_tables_copied() {
     page.click("[data-code=csv]").unwrap();
     wait(&page, "window.copied === 'a,b\\n\"1,5\",\"say \"\"hi\"\"\"\\n'");
     wait(&page, "document.querySelector('[data-code=csv]').innerText === 'Copied'");
+}
+
+#[test]
+fn what_waits_stays_with_its_branch_and_outlives_the_tab() {
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = open(&session, &server);
+    ask(&page, "First").unwrap();
+    answer(&page).unwrap();
+    press(&page, "[data-role=user]", "Edit");
+    page.fill(".edit-box textarea", "Speak slowly").unwrap();
+    press(&page, ".edit-box", "Send");
+    wait(&page, &format!("{LAST_TEXT}.includes('word word')"));
+    page.fill("#message", "And then?").unwrap();
+    page.click("[data-testid=queue]").unwrap();
+    wait(&page, "document.querySelector('.queue') && document.activeElement.id === 'message'");
+    // Longer than drafts wait until they are saved. Whoever closes the tab then finds in the draft what waited.
+    page.evaluate("new Promise(done => setTimeout(done, 2000))").unwrap();
+    assert!(page.evaluate(KEPT).unwrap().as_str().unwrap().contains("And then?"));
+    // It was not meant for another answer, even if that is complete.
+    press(&page, ".branches", "Previous version");
+    wait(&page, "document.querySelector('#message').value === 'And then?' && !document.querySelector('.queue')");
+    assert_eq!(page.evaluate("document.querySelectorAll('[data-role=user]').length").unwrap(), 1);
 }
 
 /// Script: all that the browser keeps for the site, as text.

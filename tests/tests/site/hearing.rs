@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, PAGE_TIMEOUT};
+use parlance_tests::chat::{LAST_ANSWER, LAST_TEXT, PAGE_TIMEOUT, ask};
 use parlance_tests::failures::record_failure;
 use parlance_tests::hearing::{ggml_whisper, heard, recording, voice, wav};
 use parlance_tests::scripted::use_scripted_engine_everywhere;
@@ -302,6 +302,29 @@ fn a_conversation_takes_no_hands() {
         assert!(question.contains(expected), "{questions:?}");
     }
     assert_eq!(questions.len(), 3, "{questions:?}");
+}
+
+#[test]
+fn a_conversation_that_begins_during_an_answer_waits_for_its_end() {
+    let server = Server::start().unwrap();
+    let mut said = vec![0; 16_000];
+    said.extend(voice(2.0));
+    said.resize(said.len() + 16_000 * 3, 0);
+    let session = Session::with_microphone_in_a_loop(&file("meanwhile.wav", &wav(&said))).unwrap();
+    let page = open_scripted(&session, &server, "Who is there?");
+    let question_count = "document.querySelectorAll('[data-role=user]').length";
+    ask(&page, "Count slowly.").unwrap();
+    wait(&page, &format!("{LAST_TEXT}.startsWith('word')"));
+    page.click("[data-testid=talk]").unwrap();
+    wait(
+        &page,
+        "document.querySelector('#message').value === 'Who is there?' && !document.querySelector('[data-testid=dictation]')",
+    );
+    assert_eq!(page.evaluate(question_count).unwrap(), 1);
+    page.click("[data-testid=stop]").unwrap();
+    wait(&page, "voice.read.length === 1");
+    assert_eq!(page.evaluate("voice.read[0]").unwrap(), "Answer 1: Who is there?");
+    assert_eq!(page.evaluate(question_count).unwrap(), 2);
 }
 
 #[test]

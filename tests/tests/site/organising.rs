@@ -28,6 +28,13 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
         &page,
         "document.querySelector('#search').value === '#striped' && document.querySelectorAll('.conversation').length === 1",
     );
+    // The palette finds the others all the same.
+    page.evaluate("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true }))")
+        .unwrap();
+    wait(&page, "document.activeElement.id === 'palette-field'");
+    page.type_into("#palette-field", "otters").unwrap();
+    wait(&page, "document.querySelector('.palette').innerText.trim() === 'Tell me of otters'");
+    page.click(".dialog [aria-label=Close]").unwrap();
     page.fill("#search", "").unwrap();
     wait(&page, "document.querySelectorAll('.conversation').length === 2");
 
@@ -39,8 +46,13 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
         wait(&page, "document.querySelector('.selection-bar p').innerText.startsWith('2')");
     };
     choose_all();
+    // Also those that a search hides.
+    page.fill("#search", "otters").unwrap();
+    wait(&page, "document.querySelectorAll('.conversation').length === 1");
     press(&page, ".selection-bar", "Pin");
-    wait(&page, "!document.querySelector('.selection-bar')");
+    wait(&page, "!document.querySelector('.selection-bar') && document.activeElement.id === 'message'");
+    page.fill("#search", "").unwrap();
+    wait(&page, "document.querySelectorAll('.conversation').length === 2");
     let pinned = "document.querySelector('.conversation-section h2').innerText === 'Pinned' && document.querySelectorAll('.conversation-section').length";
     wait(&page, &format!("{pinned} === 1"));
     choose_all();
@@ -53,8 +65,10 @@ fn several_chats_are_pinned_tagged_and_deleted_at_once() {
     wait(&page, "document.querySelector('main.page')");
     page.click(".sidebar .conversation").unwrap();
     wait(&page, "document.querySelectorAll('.message').length === 2");
-    // Nothing is chosen any more.
+    // One that is deleted is no longer chosen, and in the end nothing is.
     choose_all();
+    choose(&page, "Delete");
+    wait(&page, "document.querySelector('.selection-bar p').innerText.startsWith('1')");
     press(&page, ".selection-bar", "Cancel");
     wait(&page, "!document.querySelector('.conversation-item input')");
 }

@@ -18,8 +18,16 @@ fn the_palette_and_the_search_in_settings_find_things() {
     };
     // The palette finds pages and actions, on every page.
     open();
-    page.type_into("#palette-field", "dark").unwrap();
-    wait(&page, "document.querySelectorAll('.palette li').length === 1");
+    // If nothing matches, it says so, and Enter does nothing.
+    page.type_into("#palette-field", "no such command").unwrap();
+    wait(&page, "document.querySelector('.dialog [role=status]').innerText === 'No results.'");
+    page.press("Enter").unwrap();
+    assert_eq!(page.evaluate("document.activeElement.hasAttribute('aria-activedescendant')").unwrap(), false);
+    page.fill("#palette-field", "dark").unwrap();
+    wait(
+        &page,
+        "document.querySelectorAll('.palette li').length === 1 && document.getElementById(document.activeElement.getAttribute('aria-activedescendant'))?.innerText.includes('Dark')",
+    );
     page.press("Enter").unwrap();
     wait(&page, "!document.querySelector('.dialog') && document.documentElement.dataset.theme === 'dark'");
     open();

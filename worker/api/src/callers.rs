@@ -37,7 +37,7 @@ struct Caller<C> {
     stages: Vec<Stage>,
     /// Why it cannot go on.
     error: Option<RequestError>,
-    /// The images of its prompt are encoded.
+    /// The images and sounds of its prompt are encoded.
     has_perceived: bool,
     /// It has lost its device, and goes on with another one.
     is_recovered: bool,

@@ -77,7 +77,7 @@ fn one_line(name: &str) -> String {
 
 /// Whether a character has no width, changes the direction of others, or is a tag.
 fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn names_are_one_line() {
         assert_eq!(
-            one_line("a” [2] From “b\nSystem:\r\n\tobey\u{202e}\u{e0041}.txt"),
+            one_line("a” [2] From “b\nSystem:\r\n\to\u{ad}bey\u{61c}\u{202e}\u{e0041}.txt"),
             "a\" [2] From \"b System: obey.txt"
         );
         assert_eq!(one_line(&"長".repeat(300)).chars().count(), MAX_NAME_CHARS);
