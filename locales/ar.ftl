@@ -98,6 +98,12 @@ summarize = تلخيص الرسائل السابقة
 summarizing = جارٍ التلخيص…
 summary-instead = يُرسل ملخص بدلًا من الرسائل أعلاه.
 summary-failed = لم يكتب النموذج ملخصًا. لم يتغير شيء.
+chat-statistics = هذه المحادثة حتى الآن
+statistics-read = الرموز المقروءة
+statistics-cached = رموز من ذاكرة KV المؤقتة
+statistics-written = الرموز المكتوبة
+statistics-time = زمن الردود
+statistics-speed = السرعة المتوسطة
 token-count = { $count ->
     [zero] لا رموز
     [one] رمز واحد

@@ -98,6 +98,12 @@ summarize = Frühere Nachrichten zusammenfassen
 summarizing = Wird zusammengefasst …
 summary-instead = Statt der Nachrichten darüber wird eine Zusammenfassung gesendet.
 summary-failed = Das Modell hat keine Zusammenfassung geschrieben. Nichts wurde geändert.
+chat-statistics = Dieser Chat bisher
+statistics-read = Gelesene Tokens
+statistics-cached = Tokens aus dem KV-Cache
+statistics-written = Geschriebene Tokens
+statistics-time = Zeit für Antworten
+statistics-speed = Durchschnittliche Geschwindigkeit
 token-count = { $count ->
     [one] { $count } Token
    *[other] { $count } Tokens

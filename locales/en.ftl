@@ -98,6 +98,12 @@ summarize = Summarize earlier messages
 summarizing = Summarizing…
 summary-instead = A summary is sent in place of the messages above.
 summary-failed = The model wrote no summary. Nothing was changed.
+chat-statistics = This chat so far
+statistics-read = Tokens read
+statistics-cached = Tokens from the KV cache
+statistics-written = Tokens written
+statistics-time = Time for responses
+statistics-speed = Average speed
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens

@@ -98,6 +98,12 @@ summarize = Resumir los mensajes anteriores
 summarizing = Resumiendo…
 summary-instead = En lugar de los mensajes anteriores se envía un resumen.
 summary-failed = El modelo no escribió ningún resumen. No se cambió nada.
+chat-statistics = Este chat hasta ahora
+statistics-read = Tokens leídos
+statistics-cached = Tokens de la caché KV
+statistics-written = Tokens escritos
+statistics-time = Tiempo de las respuestas
+statistics-speed = Velocidad media
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens

@@ -98,6 +98,12 @@ summarize = Résumer les messages précédents
 summarizing = Résumé en cours…
 summary-instead = Un résumé est envoyé à la place des messages ci-dessus.
 summary-failed = Le modèle n’a écrit aucun résumé. Rien n’a changé.
+chat-statistics = Cette conversation jusqu’ici
+statistics-read = Tokens lus
+statistics-cached = Tokens repris du cache KV
+statistics-written = Tokens écrits
+statistics-time = Temps de réponse
+statistics-speed = Vitesse moyenne
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
