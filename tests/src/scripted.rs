@@ -18,6 +18,7 @@ use crate::{Error, Page};
 /// - embeddings tell whether texts are about airships, paragraphs or person 123456, and rankings put airships first;
 /// - inspecting a URL always fails;
 /// - a model that is fetched is a quarter here, until `window.finishFetch()` is called;
+/// - `window.loadsSlowly`, if set, says that a model is still prepared until `window.finishLoad()` is called;
 /// - `window.storedModels` are the models on this device;
 /// - `window.said` is what every recording says;
 /// - `window.canSee` says that the model sees images: it answers with the sizes of those of the question. They are also in
@@ -60,7 +61,10 @@ const SCRIPT: &str = r#"(() => {
             window.asked.push(request);
             if (type === "load") {
                 this.#contextTokens = request.context_tokens ?? 1000;
-                this.#send({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+                const finish = () => this.#send({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+                if (!window.loadsSlowly) return finish();
+                window.finishLoad = finish;
+                this.#send({ type: "progress", id, phase: "prepare", done: 0, total: null, seconds: 0 });
             } else if (type === "fetch") {
                 this.#send({ type: "progress", id, phase: "download", done: 1e6, total: 4e6, seconds: 1 });
                 window.finishFetch = () => this.#send({ type: "fetched", id });

@@ -20,6 +20,7 @@ mod images;
 mod injections;
 mod lifecycle;
 mod memory;
+mod motion;
 mod openai;
 mod organising;
 mod package;
