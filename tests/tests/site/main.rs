@@ -11,6 +11,7 @@ mod console;
 mod conversations;
 mod docs;
 mod drafts;
+mod empty_states;
 mod failures;
 mod firefox;
 mod first_load;
