@@ -98,6 +98,12 @@ summarize = تلخيص الرسائل السابقة
 summarizing = جارٍ التلخيص…
 summary-instead = يُرسل ملخص بدلًا من الرسائل أعلاه.
 summary-failed = لم يكتب النموذج ملخصًا. لم يتغير شيء.
+chat-statistics = هذه المحادثة حتى الآن
+statistics-read = الرموز المقروءة
+statistics-cached = رموز من ذاكرة KV المؤقتة
+statistics-written = الرموز المكتوبة
+statistics-time = زمن الردود
+statistics-speed = السرعة المتوسطة
 token-count = { $count ->
     [zero] لا رموز
     [one] رمز واحد
@@ -167,8 +173,8 @@ select-chats = تحديد محادثات
 select-chat = تحديد هذه المحادثة
 selected-count = المحدد: { $count }
 search-conversations = البحث في المحادثات
-no-conversations = ستظهر محادثاتك هنا.
-nothing-found = لا نتائج.
+no-conversations = ستظهر محادثاتك هنا. اطرح سؤالًا لتبدأ محادثة، أو استورد محادثات من الإعدادات.
+no-chats-found = لا نتائج. جرّب كلمات أقل، أو # متبوعة بوسم.
 pinned = المثبّتة
 last-day = آخر 24 ساعة
 last-week = آخر 7 أيام
@@ -281,6 +287,7 @@ model-families = عائلات النماذج
 filter-models = تصفية بالاسم أو العائلة أو الرخصة
 add-model = إضافة نموذج
 catalogue-unavailable = تعذّر تحميل قائمة النماذج. أضف نموذجًا بعنوان URL أو من ملف.
+no-models-found = لا نتائج. جرّب كلمات أقل أو عائلة أخرى، أو أضف نموذجًا بعنوان URL أو من ملف.
 needs-memory = يحتاج نحو { $size } من الذاكرة
 fit-good = يُفترض أن يعمل على هذا الجهاز
 fit-tight = قد يعمل على هذا الجهاز
@@ -294,6 +301,7 @@ hub-not-allowed = عند السماح لهذا المضيف يمكنك البح�
 hub-words = ابحث عن نموذج
 search = بحث
 searching = جارٍ البحث…
+hub-nothing-found = لا نتائج. لا تُعرض إلا المستودعات التي تحوي ملفات GGUF. جرّب كلمات أقل، مثل اسم نموذج.
 hub-refused = رفض الخادم: يلزم رمز وصول، أو رمز آخر.
 hub-failed = تعذر البحث في الخادم ({ $detail }). تحقق من الاتصال وحاول مرة أخرى.
 licence-unknown = الترخيص غير مذكور
@@ -342,7 +350,7 @@ images-stored = { $count ->
     [many] { $count } صورة في المحادثات: { $size }.
    *[other] { $count } صورة في المحادثات: { $size }.
 }
-no-downloaded-models = لم يُنزَّل أي نموذج بعد. سيُحفظ هنا أول نموذج تحمّله.
+no-downloaded-models = لم يُنزَّل أي نموذج بعد. اختر نموذجًا من قائمة النماذج وسيُحفظ هنا.
 download-incomplete = تم تنزيل { $done } من { $total }
 used-ago = استُخدم قبل { $time }
 never-used = لم يُستخدم قط
@@ -358,6 +366,7 @@ cancel = إلغاء
 
 settings = الإعدادات
 search-settings = البحث في الإعدادات
+no-settings-found = لا نتائج. جرّب كلمة واحدة، مثل «{ theme }» أو «{ temperature }».
 pages = الصفحات
 chat = المحادثة
 interface = الواجهة
@@ -460,6 +469,7 @@ save = حفظ
 shortcuts = اختصارات لوحة المفاتيح
 palette = الأوامر
 palette-hint = البحث في الأوامر والصفحات والمحادثات
+no-commands-found = لا نتائج. جرّب اسم صفحة، أو كلمات من عنوان محادثة.
 shortcut-help = عرض هذه القائمة
 shortcut-search = البحث في المحادثات
 shortcut-sidebar = إظهار الشريط الجانبي أو إخفاؤه

@@ -98,6 +98,12 @@ summarize = Frühere Nachrichten zusammenfassen
 summarizing = Wird zusammengefasst …
 summary-instead = Statt der Nachrichten darüber wird eine Zusammenfassung gesendet.
 summary-failed = Das Modell hat keine Zusammenfassung geschrieben. Nichts wurde geändert.
+chat-statistics = Dieser Chat bisher
+statistics-read = Gelesene Tokens
+statistics-cached = Tokens aus dem KV-Cache
+statistics-written = Geschriebene Tokens
+statistics-time = Zeit für Antworten
+statistics-speed = Durchschnittliche Geschwindigkeit
 token-count = { $count ->
     [one] { $count } Token
    *[other] { $count } Tokens
@@ -164,8 +170,8 @@ select-chats = Chats auswählen
 select-chat = Diesen Chat auswählen
 selected-count = { $count } ausgewählt
 search-conversations = Chats durchsuchen
-no-conversations = Deine Chats erscheinen hier.
-nothing-found = Keine Ergebnisse.
+no-conversations = Deine Chats erscheinen hier. Stelle eine Frage, um einen zu beginnen, oder importiere Chats in den Einstellungen.
+no-chats-found = Keine Ergebnisse. Versuche es mit weniger Wörtern oder mit # und einem Schlagwort.
 pinned = Angeheftet
 last-day = Letzte 24 Stunden
 last-week = Letzte 7 Tage
@@ -278,6 +284,7 @@ model-families = Modellfamilien
 filter-models = Nach Name, Familie oder Lizenz filtern
 add-model = Modell hinzufügen
 catalogue-unavailable = Die Modellliste konnte nicht geladen werden. Füge ein Modell per URL oder aus einer Datei hinzu.
+no-models-found = Keine Ergebnisse. Versuche es mit weniger Wörtern oder einer anderen Familie, oder füge ein Modell per URL oder aus einer Datei hinzu.
 needs-memory = benötigt etwa { $size } Speicher
 fit-good = Sollte auf diesem Gerät laufen
 fit-tight = Läuft vielleicht auf diesem Gerät
@@ -291,6 +298,7 @@ hub-not-allowed = Sobald du diesen Host erlaubst, kannst du hier Tausende Modell
 hub-words = Ein Modell suchen
 search = Suchen
 searching = Suche läuft …
+hub-nothing-found = Keine Ergebnisse. Nur Repositorys mit GGUF-Dateien werden aufgeführt. Versuche es mit weniger Wörtern, etwa dem Namen eines Modells.
 hub-refused = Der Server lehnt ab: Das erfordert ein Zugriffstoken oder ein anderes.
 hub-failed = Der Server konnte nicht durchsucht werden ({ $detail }). Prüfe die Verbindung und versuche es noch einmal.
 licence-unknown = Lizenz nicht angegeben
@@ -335,7 +343,7 @@ images-stored = { $count ->
     [one] { $count } Bild in Chats: { $size }.
    *[other] { $count } Bilder in Chats: { $size }.
 }
-no-downloaded-models = Noch keine Modelle heruntergeladen. Das erste, das du lädst, bleibt hier gespeichert.
+no-downloaded-models = Noch keine Modelle heruntergeladen. Wähle eines aus der Liste der Modelle; es bleibt hier gespeichert.
 download-incomplete = { $done } von { $total } heruntergeladen
 used-ago = vor { $time } verwendet
 never-used = nie verwendet
@@ -351,6 +359,7 @@ cancel = Abbrechen
 
 settings = Einstellungen
 search-settings = Einstellungen durchsuchen
+no-settings-found = Keine Ergebnisse. Versuche es mit einem einzigen Wort, etwa „{ theme }“ oder „{ temperature }“.
 pages = Seiten
 chat = Chat
 interface = Oberfläche
@@ -450,6 +459,7 @@ save = Speichern
 shortcuts = Tastenkürzel
 palette = Befehle
 palette-hint = Befehle, Seiten und Chats suchen
+no-commands-found = Keine Ergebnisse. Versuche es mit dem Namen einer Seite oder mit Wörtern aus dem Titel eines Chats.
 shortcut-help = Diese Liste anzeigen
 shortcut-search = Chats durchsuchen
 shortcut-sidebar = Seitenleiste ein- oder ausblenden

@@ -98,6 +98,12 @@ summarize = Summarize earlier messages
 summarizing = Summarizing…
 summary-instead = A summary is sent in place of the messages above.
 summary-failed = The model wrote no summary. Nothing was changed.
+chat-statistics = This chat so far
+statistics-read = Tokens read
+statistics-cached = Tokens from the KV cache
+statistics-written = Tokens written
+statistics-time = Time for responses
+statistics-speed = Average speed
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -164,8 +170,8 @@ select-chats = Select chats
 select-chat = Select this chat
 selected-count = { $count } selected
 search-conversations = Search chats
-no-conversations = Your chats will appear here.
-nothing-found = No results.
+no-conversations = Your chats will appear here. Ask something to start one, or import chats in the settings.
+no-chats-found = No results. Try fewer words, or # and a tag.
 pinned = Pinned
 last-day = Last 24 hours
 last-week = Last 7 days
@@ -278,6 +284,7 @@ model-families = Model families
 filter-models = Filter by name, family or license
 add-model = Add model
 catalogue-unavailable = The model list could not be loaded. Add a model by URL or from a file.
+no-models-found = No results. Try fewer words or another family, or add a model by URL or from a file.
 needs-memory = needs about { $size } of memory
 fit-good = Should run on this device
 fit-tight = May run on this device
@@ -291,6 +298,7 @@ hub-not-allowed = Thousands of models can be searched from here once you allow t
 hub-words = Search for a model
 search = Search
 searching = Searching…
+hub-nothing-found = No results. Only repositories with GGUF files are listed. Try fewer words, such as the name of a model.
 hub-refused = The server refuses: this needs an access token, or another one.
 hub-failed = The server could not be searched ({ $detail }). Check your connection and try again.
 licence-unknown = license not stated
@@ -335,7 +343,7 @@ images-stored = { $count ->
     [one] { $count } image in chats: { $size }.
    *[other] { $count } images in chats: { $size }.
 }
-no-downloaded-models = No models downloaded yet. The first one you load is kept here.
+no-downloaded-models = No models downloaded yet. Choose one from the list of models; it is kept here.
 download-incomplete = { $done } of { $total } downloaded
 used-ago = used { $time } ago
 never-used = never used
@@ -351,6 +359,7 @@ cancel = Cancel
 
 settings = Settings
 search-settings = Search settings
+no-settings-found = No results. Try a single word, such as “{ theme }” or “{ temperature }”.
 pages = Pages
 chat = Chat
 interface = Interface
@@ -450,6 +459,7 @@ save = Save
 shortcuts = Keyboard shortcuts
 palette = Commands
 palette-hint = Search commands, pages and chats
+no-commands-found = No results. Try the name of a page, or words from the title of a chat.
 shortcut-help = Show this list
 shortcut-search = Search chats
 shortcut-sidebar = Toggle sidebar

@@ -98,6 +98,12 @@ summarize = Resumir los mensajes anteriores
 summarizing = Resumiendo…
 summary-instead = En lugar de los mensajes anteriores se envía un resumen.
 summary-failed = El modelo no escribió ningún resumen. No se cambió nada.
+chat-statistics = Este chat hasta ahora
+statistics-read = Tokens leídos
+statistics-cached = Tokens de la caché KV
+statistics-written = Tokens escritos
+statistics-time = Tiempo de las respuestas
+statistics-speed = Velocidad media
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -164,8 +170,8 @@ select-chats = Seleccionar chats
 select-chat = Seleccionar este chat
 selected-count = { $count } seleccionados
 search-conversations = Buscar chats
-no-conversations = Tus chats aparecerán aquí.
-nothing-found = Sin resultados.
+no-conversations = Tus chats aparecerán aquí. Pregunta algo para empezar uno, o importa chats en los ajustes.
+no-chats-found = Sin resultados. Prueba con menos palabras, o con # y una etiqueta.
 pinned = Fijados
 last-day = Últimas 24 horas
 last-week = Últimos 7 días
@@ -278,6 +284,7 @@ model-families = Familias de modelos
 filter-models = Filtrar por nombre, familia o licencia
 add-model = Añadir modelo
 catalogue-unavailable = No se pudo cargar la lista de modelos. Añade un modelo por URL o desde un archivo.
+no-models-found = Sin resultados. Prueba con menos palabras u otra familia, o añade un modelo por URL o desde un archivo.
 needs-memory = necesita unos { $size } de memoria
 fit-good = Debería funcionar en este dispositivo
 fit-tight = Puede que funcione en este dispositivo
@@ -291,6 +298,7 @@ hub-not-allowed = Cuando permitas este servidor, podrás buscar aquí entre mile
 hub-words = Buscar un modelo
 search = Buscar
 searching = Buscando…
+hub-nothing-found = Sin resultados. Solo aparecen los repositorios con archivos GGUF. Prueba con menos palabras, por ejemplo, el nombre de un modelo.
 hub-refused = El servidor lo rechaza: hace falta un token de acceso, u otro distinto.
 hub-failed = No se pudo buscar en el servidor ({ $detail }). Comprueba la conexión e inténtalo de nuevo.
 licence-unknown = licencia no indicada
@@ -335,7 +343,7 @@ images-stored = { $count ->
     [one] { $count } imagen en los chats: { $size }.
    *[other] { $count } imágenes en los chats: { $size }.
 }
-no-downloaded-models = Aún no hay modelos descargados. El primero que cargues se guardará aquí.
+no-downloaded-models = Aún no hay modelos descargados. Elige uno de la lista de modelos; se guardará aquí.
 download-incomplete = { $done } de { $total } descargados
 used-ago = usado hace { $time }
 never-used = nunca usado
@@ -351,6 +359,7 @@ cancel = Cancelar
 
 settings = Ajustes
 search-settings = Buscar en los ajustes
+no-settings-found = Sin resultados. Prueba con una sola palabra, por ejemplo, «{ theme }» o «{ temperature }».
 pages = Páginas
 chat = Chat
 interface = Interfaz
@@ -450,6 +459,7 @@ save = Guardar
 shortcuts = Atajos de teclado
 palette = Comandos
 palette-hint = Buscar comandos, páginas y chats
+no-commands-found = Sin resultados. Prueba con el nombre de una página o con palabras del título de un chat.
 shortcut-help = Mostrar esta lista
 shortcut-search = Buscar chats
 shortcut-sidebar = Mostrar u ocultar la barra lateral

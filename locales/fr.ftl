@@ -98,6 +98,12 @@ summarize = Résumer les messages précédents
 summarizing = Résumé en cours…
 summary-instead = Un résumé est envoyé à la place des messages ci-dessus.
 summary-failed = Le modèle n’a écrit aucun résumé. Rien n’a changé.
+chat-statistics = Cette conversation jusqu’ici
+statistics-read = Tokens lus
+statistics-cached = Tokens repris du cache KV
+statistics-written = Tokens écrits
+statistics-time = Temps de réponse
+statistics-speed = Vitesse moyenne
 token-count = { $count ->
     [one] { $count } token
    *[other] { $count } tokens
@@ -164,8 +170,8 @@ select-chats = Sélectionner des conversations
 select-chat = Sélectionner cette conversation
 selected-count = { $count } sélectionnées
 search-conversations = Rechercher des conversations
-no-conversations = Vos conversations apparaîtront ici.
-nothing-found = Aucun résultat.
+no-conversations = Vos conversations apparaîtront ici. Posez une question pour en commencer une, ou importez-en dans les paramètres.
+no-chats-found = Aucun résultat. Essayez avec moins de mots, ou avec # et une étiquette.
 pinned = Épinglées
 last-day = Dernières 24 heures
 last-week = 7 derniers jours
@@ -278,6 +284,7 @@ model-families = Familles de modèles
 filter-models = Filtrer par nom, famille ou licence
 add-model = Ajouter un modèle
 catalogue-unavailable = Impossible de charger la liste des modèles. Ajoutez un modèle par URL ou depuis un fichier.
+no-models-found = Aucun résultat. Essayez avec moins de mots ou une autre famille, ou ajoutez un modèle par URL ou depuis un fichier.
 needs-memory = demande environ { $size } de mémoire
 fit-good = Devrait fonctionner sur cet appareil
 fit-tight = Pourrait fonctionner sur cet appareil
@@ -291,6 +298,7 @@ hub-not-allowed = Une fois cet hôte autorisé, vous pourrez chercher ici parmi 
 hub-words = Chercher un modèle
 search = Rechercher
 searching = Recherche…
+hub-nothing-found = Aucun résultat. Seuls les dépôts contenant des fichiers GGUF sont affichés. Essayez avec moins de mots, par exemple le nom d’un modèle.
 hub-refused = Le serveur refuse : il faut un jeton d’accès, ou un autre.
 hub-failed = La recherche sur le serveur a échoué ({ $detail }). Vérifiez la connexion et réessayez.
 licence-unknown = licence non indiquée
@@ -335,7 +343,7 @@ images-stored = { $count ->
     [one] { $count } image dans les discussions : { $size }.
    *[other] { $count } images dans les discussions : { $size }.
 }
-no-downloaded-models = Aucun modèle téléchargé pour l’instant. Le premier que vous chargerez sera conservé ici.
+no-downloaded-models = Aucun modèle téléchargé pour l’instant. Choisissez-en un dans la liste des modèles ; il sera conservé ici.
 download-incomplete = { $done } téléchargés sur { $total }
 used-ago = utilisé il y a { $time }
 never-used = jamais utilisé
@@ -351,6 +359,7 @@ cancel = Annuler
 
 settings = Paramètres
 search-settings = Rechercher dans les paramètres
+no-settings-found = Aucun résultat. Essayez un seul mot, par exemple « { theme } » ou « { temperature } ».
 pages = Pages
 chat = Conversation
 interface = Interface
@@ -450,6 +459,7 @@ save = Enregistrer
 shortcuts = Raccourcis clavier
 palette = Commandes
 palette-hint = Rechercher des commandes, des pages et des conversations
+no-commands-found = Aucun résultat. Essayez le nom d’une page ou des mots du titre d’une conversation.
 shortcut-help = Afficher cette liste
 shortcut-search = Rechercher des conversations
 shortcut-sidebar = Afficher ou masquer la barre latérale

@@ -1,7 +1,7 @@
 //! The user's conversations: the list and the one on screen.
 //!
 //! `answers.rs` requests answers and stores them, also for conversations that are not on screen. `request.rs` builds the requests.
-//! `models.rs` says which model answers, `context.rs` estimates what fills its context, and `digest.rs` summarises. `list.rs` lists conversations. `edits.rs` changes
+//! `models.rs` says which model answers, `context.rs` estimates what fills its context, `statistics.rs` sums up what answers took, and `digest.rs` summarises. `list.rs` lists conversations. `edits.rs` changes
 //! conversations, `bulk.rs` several at once, `queue.rs` has messages wait, `temporary.rs` keeps conversations from being saved, `projects.rs` keeps projects, `retrieval.rs` searches long files, `titles.rs` generates titles, `tools.rs` runs tool calls, and `tree.rs` follows
 //! branches. Changes are saved to the library at once, active answers once a second.
 
@@ -17,6 +17,7 @@ mod queue;
 mod request;
 mod retrieval;
 mod starts;
+mod statistics;
 mod temporary;
 mod titles;
 mod tools;
@@ -25,6 +26,7 @@ mod tree;
 pub(crate) use context::ContextUse;
 pub(crate) use models::Alternative;
 pub(crate) use queue::Queued;
+pub(crate) use statistics::Statistics;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use web_sys::{FocusEvent, HtmlDetailsElement, KeyboardEvent, Node};
 
+use super::chat_statistics::ChatStatistics;
 use super::focus::element;
 use super::load_with_context::LoadWithContext;
 use super::units;
@@ -83,7 +84,7 @@ pub(crate) fn ContextGauge() -> impl IntoView {
     }
 }
 
-/// What fills the context, and what can be done about it.
+/// What fills the context, what can be done about it, and what the chat has taken so far.
 #[component]
 fn ContextPanel(used: Memo<ContextUse>) -> impl IntoView {
     let client = expect_context::<Client>();
@@ -124,6 +125,7 @@ fn ContextPanel(used: Memo<ContextUse>) -> impl IntoView {
             <Show when=move || is_summarising.get()>
                 <p role="status">{tr("summarizing")}</p>
             </Show>
+            <ChatStatistics />
         </div>
     }
 }

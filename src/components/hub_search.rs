@@ -82,7 +82,7 @@ fn Search(access: RwSignal<u32>, on_inspect: impl Fn(ChatModel) + Copy + Send + 
     Effect::watch(move || access.get(), move |_, _, _| search(), false);
     let status = move || match &*found.read() {
         _ if is_searching.get() => t("searching"),
-        Some(Ok(found)) if found.is_empty() => t("nothing-found"),
+        Some(Ok(found)) if found.is_empty() => t("hub-nothing-found"),
         _ => String::new(),
     };
     let results = move || match found.get() {

@@ -4,6 +4,7 @@ pub(crate) mod allow_host;
 pub(crate) mod answer_footer;
 pub(crate) mod background_download;
 pub(crate) mod beside_sidebar;
+pub(crate) mod chat_statistics;
 pub(crate) mod citations;
 pub(crate) mod code_toolbar;
 pub(crate) mod comparison;

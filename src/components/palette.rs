@@ -130,7 +130,7 @@ fn Commands(on_done: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView 
         <ul id=LIST class="palette" role="listbox" aria-label=tr("palette")>
             {move || entries.get().into_iter().enumerate().map(one).collect_view()}
         </ul>
-        <p role="status">{move || entries.read().is_empty().then(|| tr("nothing-found"))}</p>
+        <p role="status">{move || entries.read().is_empty().then(|| tr("no-commands-found"))}</p>
     }
 }
 

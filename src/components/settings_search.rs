@@ -28,7 +28,7 @@ pub(crate) fn SettingsSearch() -> impl IntoView {
             aria-label=tr("search-settings")
             on:input:target=move |event| filter(event.target().value())
         />
-        <p role="status">{move || has_none.get().then(|| tr("nothing-found"))}</p>
+        <p role="status">{move || has_none.get().then(|| tr("no-settings-found"))}</p>
     }
 }
 

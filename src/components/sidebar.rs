@@ -60,7 +60,7 @@ pub(crate) fn Sidebar(on_leave: impl Fn() + Copy + Send + Sync + 'static) -> imp
     let body = move || match sections.get() {
         None => ().into_any(),
         Some(found) if found.is_empty() => {
-            let text = if query.read().trim().is_empty() { t("no-conversations") } else { t("nothing-found") };
+            let text = if query.read().trim().is_empty() { t("no-conversations") } else { t("no-chats-found") };
             view! { <p class="sidebar-empty">{text}</p> }.into_any()
         }
         Some(found) => found.into_iter().map(section).collect_view().into_any(),

@@ -73,7 +73,7 @@ pub(crate) fn ModelsPage() -> impl IntoView {
     let body = move || match catalogue.get() {
         None => view! { <p role="status">{tr("loading")}</p> }.into_any(),
         Some(None) => view! { <p class="empty">{tr("catalogue-unavailable")}</p> }.into_any(),
-        Some(Some(_)) if found.read().is_empty() => view! { <p class="empty">{tr("nothing-found")}</p> }.into_any(),
+        Some(Some(_)) if found.read().is_empty() => view! { <p class="empty">{tr("no-models-found")}</p> }.into_any(),
         Some(Some(_)) => cards().into_any(),
     };
     view! {

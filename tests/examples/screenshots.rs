@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use parlance_tests::chat::{answer, ask, load_from_link};
+use parlance_tests::chat::{LAST_TEXT, PAGE_TIMEOUT, answer, ask, load_from_link, new_chat};
 use parlance_tests::hearing;
-use parlance_tests::scripted::use_scripted_engine;
+use parlance_tests::scripted::{use_scripted_engine, use_scripted_engine_everywhere};
 use parlance_tests::{Error, Page, Server, Session, root};
 
 const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 800), ("phone", 390, 844)];
@@ -88,6 +88,8 @@ fn main() -> Result<(), Error> {
     images(&server, &folder)?;
     project(&server, &folder)?;
     recording(&server, &folder)?;
+    around_chats(&server, &folder)?;
+    draft_model(&server, &folder)?;
     for (name, there) in PAGES {
         // Like a link, so that the model stays loaded.
         page.follow(&format!("./{name}"))?;
@@ -216,6 +218,68 @@ fn recording(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     let complete = "document.querySelector('[data-testid=transcript-status]')?.innerText.includes('complete')";
     page.wait_for(complete, Duration::from_secs(120))?;
     Camera { page, folder }.take("recording")
+}
+
+/// Chats to choose from, a temporary chat, statistics, messages that wait, and the command palette.
+fn around_chats(server: &Server, folder: &PathBuf) -> Result<(), Error> {
+    let session = Session::with_animations()?;
+    let page = &session.open(&server.page(""))?;
+    let camera = Camera { page, folder };
+    use_scripted_engine(page)?;
+    let [desktop, phone] = SIZES;
+    page.resize(desktop.1, desktop.2)?;
+    for question in ["Explain why the sky is blue", "Write a haiku about the sea", "What is the capital of France?"] {
+        new_chat(page)?;
+        ask(page, question)?;
+        answer(page)?;
+    }
+    page.wait_for("document.querySelectorAll('.conversation').length === 3", PAGE_TIMEOUT)?;
+    page.click(".sidebar [aria-label='Select chats']")?;
+    page.click(".conversation-item input")?;
+    camera.take_at("selection", desktop)?;
+    page.resize(phone.1, phone.2)?;
+    page.wait_for("document.querySelector('.app').dataset.sidebar === 'closed'", PAGE_TIMEOUT)?;
+    page.click("button[aria-label=Chats]")?;
+    camera.take_at("selection", phone)?;
+    page.click(".sidebar [aria-label='Select chats']")?;
+    page.click(".sidebar [aria-label='Temporary chat']")?;
+    page.wait_for("document.querySelector('[data-testid=temporary-note]')", PAGE_TIMEOUT)?;
+    camera.take("temporary")?;
+    ask(page, "Tell me of otters")?;
+    answer(page)?;
+    page.click("[data-testid=context-gauge] summary")?;
+    page.wait_for("document.querySelector('[data-testid=chat-statistics]')", PAGE_TIMEOUT)?;
+    camera.take("statistics")?;
+    ask(page, "Speak slowly")?;
+    page.wait_for(&format!("{LAST_TEXT}.includes('word word')"), PAGE_TIMEOUT)?;
+    for message in ["And then?", "And at last?"] {
+        ask(page, message)?;
+    }
+    page.wait_for("document.querySelectorAll('.queue li').length === 2", PAGE_TIMEOUT)?;
+    camera.take("queued")?;
+    page.click("[data-testid=stop]")?;
+    page.evaluate("window.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true, bubbles: true }))")?;
+    page.wait_for("document.querySelector('.dialog[open] .palette li')", PAGE_TIMEOUT)?;
+    camera.take("palette")?;
+    page.type_into("#palette-field", "no such command")?;
+    page.wait_for("!document.querySelector('.palette li')", PAGE_TIMEOUT)?;
+    camera.take("palette-empty")
+}
+
+/// The choice of a draft model in the details of a larger one.
+fn draft_model(server: &Server, folder: &PathBuf) -> Result<(), Error> {
+    let session = Session::with_animations()?;
+    let page = &session.open("about:blank")?;
+    use_scripted_engine_everywhere(page)?;
+    page.before_every_page("Object.defineProperty(navigator, 'deviceMemory', { get: () => 8 })")?;
+    page.before_every_page("window.isThere = true")?;
+    page.navigate(&server.page(""))?;
+    page.click(".model-button")?;
+    page.fill("#model-url", "bartowski/SmolLM2-1.7B-Instruct-GGUF/SmolLM2-1.7B-Instruct-Q4_K_M.gguf")?;
+    page.press("Enter")?;
+    page.click("[data-testid=inspection] .advanced summary")?;
+    page.wait_for("document.querySelector('#draft-model:checked')", PAGE_TIMEOUT)?;
+    Camera { page, folder }.take("draft-model")
 }
 
 struct Camera<'a> {

@@ -16,8 +16,9 @@ use crate::{Error, Page};
 /// - words count as tokens. The context length is 1,000 unless the page asks for more, and `truncation` says whether
 ///   conversations that exceed it are truncated or rejected;
 /// - embeddings tell whether texts are about airships, paragraphs or person 123456, and rankings put airships first;
-/// - inspecting a URL always fails;
+/// - inspecting a URL fails, unless `window.isThere` says that a model of 1.7 billion parameters is there;
 /// - a model that is fetched is a quarter here, until `window.finishFetch()` is called;
+/// - `window.loadsSlowly`, if set, says that a model is still prepared until `window.finishLoad()` is called;
 /// - `window.storedModels` are the models on this device;
 /// - `window.said` is what every recording says;
 /// - `window.canSee` says that the model sees images: it answers with the sizes of those of the question. They are also in
@@ -60,12 +61,24 @@ const SCRIPT: &str = r#"(() => {
             window.asked.push(request);
             if (type === "load") {
                 this.#contextTokens = request.context_tokens ?? 1000;
-                this.#send({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+                const finish = () => this.#send({ type: "loaded", id, model: this.#model(request.source.url ?? null) });
+                if (!window.loadsSlowly) return finish();
+                window.finishLoad = finish;
+                this.#send({ type: "progress", id, phase: "prepare", done: 0, total: null, seconds: 0 });
             } else if (type === "fetch") {
                 this.#send({ type: "progress", id, phase: "download", done: 1e6, total: 4e6, seconds: 1 });
                 window.finishFetch = () => this.#send({ type: "fetched", id });
             } else if (type === "unload") {
                 this.#send({ type: "unloaded", id });
+            } else if (type === "inspect" && window.isThere) {
+                const sizes = { len_bytes: 1.06e9, weight_bytes: 1.06e9, kv_bytes: 4e8, scratch_bytes: 1e8, stored_bytes: 0, free_bytes: 2e10 };
+                const context = { context_tokens: 2048, max_context_tokens: 8192 };
+                const draft_model = request.draft_model?.url.split("/").at(-1) ?? null;
+                const model = {
+                    name: "SmolLM2 1.7B Instruct", architecture: "llama", formats: ["Q4_K", "Q6_K"], parameters: 1.7e9, parts: 1,
+                    can_chat: true, projector: null, draft_model, warning: null, ...sizes, ...context,
+                };
+                this.#send({ type: "inspected", id, model });
             } else if (type === "inspect") {
                 const reason = { code: "http_status", status: 404, url: request.source.url ?? "" };
                 const error = { message: "not there", type: "server_error", param: null, code: null };

@@ -1,9 +1,42 @@
-//! Draft models in the browser, through the module. The models are tiny.
+//! Draft models in the browser: proposed by the page, where a mock engine answers, and through the module with tiny models.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+use parlance_tests::chat::READY;
+use parlance_tests::scripted::use_scripted_engine_everywhere;
 use parlance_tests::tiny::talking_model;
 use parlance_tests::{ModelHost, Server, Session};
 use serde_json::Value;
+
+use crate::conversations::wait;
+
+#[test]
+fn the_page_proposes_a_draft_model_for_a_larger_one() {
+    const TEXT: &str = "(document.querySelector('[data-testid=inspection]')?.innerText ?? '')";
+    const DRAFTS: &str = "SmolLM2-135M-Instruct.Q4_1.gguf drafts its answers";
+    let server = Server::start().unwrap();
+    let session = Session::start(true).unwrap();
+    let page = session.open("about:blank").unwrap();
+    use_scripted_engine_everywhere(&page).unwrap();
+    // What the browser reports does not depend on the machine that runs the test.
+    page.before_every_page("Object.defineProperty(navigator, 'deviceMemory', { get: () => 8 })").unwrap();
+    page.before_every_page("window.isThere = true").unwrap();
+    page.navigate(&server.page("")).unwrap();
+    page.click(".model-button").unwrap();
+    wait(&page, "document.querySelector('#model-url')");
+    page.fill("#model-url", "bartowski/SmolLM2-1.7B-Instruct-GGUF/SmolLM2-1.7B-Instruct-Q4_K_M.gguf").unwrap();
+    page.press("Enter").unwrap();
+    wait(&page, &format!("{TEXT}.includes({DRAFTS:?})"));
+    // The user decides.
+    page.click("[data-testid=inspection] .advanced summary").unwrap();
+    page.click("#draft-model").unwrap();
+    wait(&page, &format!("{TEXT}.includes('SmolLM2 1.7B') && !{TEXT}.includes({DRAFTS:?})"));
+    page.click("#draft-model").unwrap();
+    wait(&page, &format!("{TEXT}.includes({DRAFTS:?})"));
+    page.click("[data-testid=inspection] button.primary").unwrap();
+    wait(&page, &format!("{READY} && !document.querySelector('.dialog')"));
+    let draft = page.evaluate("asked.findLast(({ type }) => type === 'load').draft_model?.url").unwrap();
+    assert_eq!(draft, server.page("models/SmolLM2-135M-Instruct.Q4_1.gguf"));
+}
 
 #[test]
 fn a_draft_model_is_loaded_with_its_model_and_changes_no_answer() {

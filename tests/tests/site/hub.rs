@@ -122,7 +122,7 @@ fn hugging_face_is_searched_and_its_token_is_sent_to_it_alone() {
     }
     page.fill("#hub-words", "nothing of the kind").unwrap();
     page.click("[data-testid=hub-submit]").unwrap();
-    wait(&page, "document.querySelector('.hub').innerText.includes('No results.')");
+    wait(&page, "document.querySelector('.hub').innerText.includes('No results. Only repositories with GGUF files')");
 
     open_repository(&page, "GGUF", OPEN);
     let names = "[...document.querySelectorAll('[data-repository]')].map(({ dataset }) => dataset.repository)";

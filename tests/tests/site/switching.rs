@@ -145,6 +145,7 @@ fn a_conversation_keeps_its_model_and_its_sampling() {
 #[test]
 fn the_context_gauge_shows_what_fills_it_and_makes_room() {
     const GAUGE: &str = "document.querySelector('[data-testid=context-gauge]')";
+    const STATISTICS: &str = "[...document.querySelectorAll('[data-testid=chat-statistics] li')].map(({ innerText }) => innerText.replaceAll(/\\s+/g, ' ')).join('; ')";
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
     let page = open(&session, &server);
@@ -158,6 +159,10 @@ fn the_context_gauge_shows_what_fills_it_and_makes_room() {
     for part in ["Messages", "The message being written"] {
         wait(&page, &format!("{GAUGE}.innerText.includes({part:?})"));
     }
+    // The answer had three tokens, after a prompt of seven.
+    let tokens = "Messages 2; Tokens read 7; Tokens written 3";
+    let times = "Time for responses less than a second; Average speed 50.0 tok/s";
+    wait(&page, &format!("{STATISTICS} === '{tokens}; {times}'"));
     assert_eq!(page.evaluate("document.querySelector('[data-testid=summarise]')").unwrap(), Value::Null);
     page.press("Escape").unwrap();
     wait(&page, &format!("!{GAUGE}.open"));
@@ -195,6 +200,10 @@ fn the_context_gauge_shows_what_fills_it_and_makes_room() {
     page.navigate("about:blank").unwrap();
     page.navigate(address.as_str().unwrap()).unwrap();
     wait(&page, &format!("{note}?.textContent.includes('They counted.') && {READY}"));
+    // So are the statistics.
+    page.evaluate(&format!("{GAUGE}.open = true")).unwrap();
+    wait(&page, &format!("{STATISTICS}.startsWith('Messages 6; Tokens read 21; Tokens written 9; ')"));
+    page.evaluate(&format!("{GAUGE}.open = false")).unwrap();
     press(&page, "[data-testid=digest]", "Remove");
     wait(&page, &format!("!{note}"));
     ask(&page, "Four").unwrap();
