@@ -35,6 +35,17 @@ const MAX_SCAN_BYTES: f64 = 128e6;
 /// Characters per token, for estimates.
 const CHARS_PER_TOKEN: f64 = 4.0;
 
+/// Attaches files that are pasted.
+fn attach_pasted(chats: Chats, event: &ClipboardEvent) {
+    let Some(data) = event.clipboard_data() else { return };
+    let pasted = data.files().map(|files| files::list(&files)).unwrap_or_default();
+    // What is also text, such as cells of a table, is pasted as text.
+    if !pasted.is_empty() && !data.types().includes(&"text/plain".into(), 0) {
+        event.prevent_default();
+        attach(&chats, pasted);
+    }
+}
+
 /// A text field that grows with its text, attached files, messages that wait, and buttons that send the message or stop the active answer.
 #[component]
 pub(crate) fn Composer() -> impl IntoView {
@@ -98,15 +109,6 @@ pub(crate) fn Composer() -> impl IntoView {
         }
         event.prevent_default();
     };
-    let on_paste = move |event: ClipboardEvent| {
-        let Some(data) = event.clipboard_data() else { return };
-        let pasted = data.files().map(|files| files::list(&files)).unwrap_or_default();
-        // What is also text, such as cells of a table, is pasted as text.
-        if !pasted.is_empty() && !data.types().includes(&"text/plain".into(), 0) {
-            event.prevent_default();
-            attach(&chats, pasted);
-        }
-    };
     let conversation = Memo::new(move |_| chats.current_id());
     Effect::new(move |_| {
         // Whenever another conversation is shown.
@@ -143,7 +145,7 @@ pub(crate) fn Composer() -> impl IntoView {
                             draft.set(event.target().value());
                         }
                         on:keydown=on_key
-                        on:paste=on_paste
+                        on:paste=move |event| attach_pasted(chats, &event)
                     ></textarea>
                 </div>
                 <DictationButtons />
