@@ -9,6 +9,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
+use crate::kernels::in_chromium;
 use crate::kernels::linear::COOPERATIVE_SUBGROUP;
 
 /// Features that a device was requested with.
@@ -111,6 +112,32 @@ fn add_features(adapter: &JsValue, features: Granted, granted: Rc<Cell<Granted>>
         request_device.call1(&this, &descriptor)
     });
     Reflect::set(adapter, &"requestDevice".into(), &wrapper.into_js_value()).ok().map(drop)
+}
+
+/// The operations on matrices that kernels use, in naga's dialect.
+const MATRIX_OPERATIONS: &str = "enable f16;
+enable wgpu_cooperative_matrix;
+var<workgroup> halves: array<vec4<f16>, 64>;
+var<workgroup> sums: array<f32, 256>;
+@compute @workgroup_size(32)
+fn main(@builtin(subgroup_id) subgroup: u32) {
+    let a = coopLoadT<coop_mat16x16<f16, A>>(&halves[subgroup], 4u);
+    let b = coopLoad<coop_mat16x16<f16, B>>(&halves[subgroup], 4u);
+    let c = coopLoad<coop_mat16x16<f32, C>>(&sums[0], 16u);
+    coopStore(coopMultiplyAdd(a, b, c), &sums[0], 16u);
+}
+";
+
+/// Whether the browser still knows its extension as the kernels use it: experiments change, and a kernel that does not
+/// compile would end the device.
+pub(super) async fn compiles_matrices(device: &wgpu::Device) -> bool {
+    let Some(text) = in_chromium(MATRIX_OPERATIONS) else { return false };
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some("matrix operations"),
+        source: wgpu::ShaderSource::Wgsl(text.into()),
+    });
+    scope.pop().await.is_none()
 }
 
 /// A property, if it is defined and not null.

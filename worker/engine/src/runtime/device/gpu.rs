@@ -153,7 +153,7 @@ impl Gpu {
         let tuning = Tuning::for_adapter(is_software, subgroup_min_size)
             .with_tiles(limits.max_compute_workgroup_storage_size, tiles);
         #[cfg(target_family = "wasm")]
-        let tuning = if granted.matrices {
+        let tuning = if granted.matrices && super::browser_features::compiles_matrices(&device).await {
             tuning.with_untried_units(limits.max_compute_workgroup_storage_size)
         } else {
             tuning
