@@ -133,7 +133,7 @@ fn main(@builtin(subgroup_id) subgroup: u32) {
 pub(super) async fn compiles_matrices(device: &wgpu::Device) -> bool {
     let Some(text) = in_chromium(MATRIX_OPERATIONS) else { return false };
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    device.create_shader_module(wgpu::ShaderModuleDescriptor {
+    let _ = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("matrix operations"),
         source: wgpu::ShaderSource::Wgsl(text.into()),
     });
