@@ -14,6 +14,7 @@ mod list;
 mod models;
 mod projects;
 mod queue;
+mod queued;
 mod request;
 mod retrieval;
 mod starts;
@@ -25,7 +26,7 @@ mod tree;
 
 pub(crate) use context::ContextUse;
 pub(crate) use models::Alternative;
-pub(crate) use queue::Queued;
+pub(crate) use queued::Queued;
 pub(crate) use statistics::Statistics;
 
 use std::collections::{BTreeSet, HashMap};

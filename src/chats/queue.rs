@@ -1,24 +1,12 @@
 //! Messages that wait until the answer before them is complete.
 
 use leptos::prelude::*;
-use parlance_protocol::library::{Attachment, Id, Image, Role};
+use parlance_protocol::library::{Id, Role};
 use parlance_protocol::openai::FinishReason;
 
 use super::Chats;
-use crate::conversation::{AnswerState, MessageId};
-
-/// A message that waits.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Queued {
-    /// Its conversation.
-    conversation: Id,
-    /// The answer that was on screen when it was written: on another branch, it would be about something else.
-    answer: Option<MessageId>,
-    /// Its text.
-    pub(crate) text: String,
-    attachments: Vec<Attachment>,
-    images: Vec<Image>,
-}
+use super::queued::Queued;
+use crate::conversation::AnswerState;
 
 impl Chats {
     /// Has the message in the composer sent once the answer on screen is complete.

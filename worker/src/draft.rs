@@ -7,16 +7,9 @@ use parlance_worker_core::residency::DraftSpec;
 use web_sys::File;
 
 use crate::error::WorkerError;
-use crate::load::{Files, Load, cache_format};
+use crate::load::{DraftBytes, Files, Load, cache_format};
 use crate::prepare::prepare;
 use crate::source::Part;
-
-/// Bytes of a draft model on the device.
-#[derive(Default)]
-pub(crate) struct DraftBytes {
-    pub(crate) weights: u64,
-    pub(crate) kv: u64,
-}
 
 impl Load<'_> {
     /// Loads the model that drafts for `model`, onto the same device. Its progress continues that of `files`, those of the model.

@@ -23,7 +23,6 @@ use web_time::Instant;
 
 use crate::bytes::Piece;
 use crate::client::Client;
-use crate::draft::DraftBytes;
 use crate::error::WorkerError;
 use crate::hashing::Hashing;
 use crate::interrupts::Guard;
@@ -49,6 +48,13 @@ const CPU_SPARE_BYTES: u64 = 64 << 20;
 /// Maximum number of bytes for further sequences of a model whose files have `len_bytes`.
 fn spare_bytes(device: &Device, len_bytes: u64) -> u64 {
     if device.is_cpu() { CPU_SPARE_BYTES } else { GPU_SPARE_BYTES.max(len_bytes / 4) }
+}
+
+/// Bytes of a draft model on the device.
+#[derive(Default)]
+pub(crate) struct DraftBytes {
+    pub(crate) weights: u64,
+    pub(crate) kv: u64,
 }
 
 /// The engine's name for a format.
