@@ -250,6 +250,7 @@ fn around_chats(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     page.click("[data-testid=context-gauge] summary")?;
     page.wait_for("document.querySelector('[data-testid=chat-statistics]')", PAGE_TIMEOUT)?;
     camera.take("statistics")?;
+    page.click("[data-testid=context-gauge] summary")?;
     ask(page, "Speak slowly")?;
     page.wait_for(&format!("{LAST_TEXT}.includes('word word')"), PAGE_TIMEOUT)?;
     for message in ["And then?", "And at last?"] {

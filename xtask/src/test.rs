@@ -65,7 +65,7 @@ fn run_all(toolchain: &Toolchain, browsers: &Browsers) -> Result<(), Error> {
     let kernels = ["-p", "parlance-engine", "-p", "parlance-worker", "--test", "kernels"];
     let in_wasm = |arguments: &[&str]| {
         let mut test = toolchain.cargo(["test", "--profile", profile, "--target", "wasm32-unknown-unknown"]);
-        test.args(arguments).env("WASM_BINDGEN_TEST_TIMEOUT", "900").env("CHROMEDRIVER", &browsers.chromedriver);
+        test.args(arguments).env("WASM_BINDGEN_TEST_TIMEOUT", "1800").env("CHROMEDRIVER", &browsers.chromedriver);
         shell::run(test, "see the failed test above")
     };
     step("wasm tests: compiling", || in_wasm(&[kernels.as_slice(), &["--no-run"]].concat()))?;
