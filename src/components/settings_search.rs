@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::focus::found;
 use crate::i18n::tr;
 
-/// Hides the sections of the page that do not contain all words of what is typed.
+/// Hides the sections of the page that do not contain all words of what is typed, and unfolds options that do.
 #[component]
 pub(crate) fn SettingsSearch() -> impl IntoView {
     let has_none = RwSignal::new(false);
@@ -17,6 +17,13 @@ pub(crate) fn SettingsSearch() -> impl IntoView {
             shown += usize::from(is_found);
             // A known attribute is accepted.
             let _ = section.toggle_attribute_with_force("hidden", !is_found);
+            // What is looked for may be among options that are folded.
+            if is_found && !query.trim().is_empty() {
+                for folded in found(&section, "details") {
+                    let is_inside = matches(&folded.text_content().unwrap_or_default(), &query);
+                    let _ = folded.toggle_attribute_with_force("open", is_inside);
+                }
+            }
         }
         has_none.set(shown == 0);
     };

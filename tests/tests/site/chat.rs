@@ -115,6 +115,7 @@ fn bad_models_are_reported_and_the_app_keeps_working() {
         data.items.add(new File(['<html>'], 'dropped.gguf'));
         document.querySelector('.app').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
     })()";
+    page.wait_for("document.querySelector('.app')", MODEL_TIMEOUT).unwrap();
     page.evaluate(drop_page).unwrap();
     page.wait_for(&format!("{INSPECTION}?.innerText.includes('looks like a web page')"), MODEL_TIMEOUT).unwrap();
     for (name, expected) in cases {
