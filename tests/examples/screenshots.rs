@@ -279,6 +279,7 @@ fn draft_model(server: &Server, folder: &PathBuf) -> Result<(), Error> {
     page.fill("#model-url", "bartowski/SmolLM2-1.7B-Instruct-GGUF/SmolLM2-1.7B-Instruct-Q4_K_M.gguf")?;
     page.press("Enter")?;
     page.click("[data-testid=inspection] .advanced summary")?;
+    page.click("#draft-model")?;
     page.wait_for("document.querySelector('#draft-model:checked')", PAGE_TIMEOUT)?;
     Camera { page, folder }.take("draft-model")
 }

@@ -25,9 +25,11 @@ fn the_page_proposes_a_draft_model_for_a_larger_one() {
     wait(&page, "document.querySelector('#model-url')");
     page.fill("#model-url", "bartowski/SmolLM2-1.7B-Instruct-GGUF/SmolLM2-1.7B-Instruct-Q4_K_M.gguf").unwrap();
     page.press("Enter").unwrap();
-    wait(&page, &format!("{TEXT}.includes({DRAFTS:?})"));
     // The user decides.
+    wait(&page, "document.querySelector('[data-testid=inspection] .advanced')");
     page.click("[data-testid=inspection] .advanced summary").unwrap();
+    page.click("#draft-model").unwrap();
+    wait(&page, &format!("{TEXT}.includes({DRAFTS:?})"));
     page.click("#draft-model").unwrap();
     wait(&page, &format!("{TEXT}.includes('SmolLM2 1.7B') && !{TEXT}.includes({DRAFTS:?})"));
     page.click("#draft-model").unwrap();
