@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::common::{Described, build_file, note};
 use crate::hybrids::devices;
+use crate::mutations::reversed_or_rotated;
 use crate::vision::{error, halves, load_projector, logits_after, whole_prompt};
 
 /// Maximum relative error of embeddings (root mean square). mtmd itself rounds inputs of convolutions to f16.
@@ -202,17 +203,7 @@ fn the_comparison_notices_every_tensor_and_number() {
             }
         };
         for tensor in projector.tensor_names() {
-            let change: fn(&mut [f32], usize) = |weights, cols| {
-                if weights.len() == cols {
-                    weights.reverse();
-                    for weight in weights {
-                        *weight *= 2.0;
-                    }
-                } else {
-                    weights.rotate_left(cols);
-                }
-            };
-            check(tensor.to_owned(), &projector.with_changed_tensor(tensor, change));
+            check(tensor.to_owned(), &projector.with_changed_tensor(tensor, reversed_or_rotated));
         }
         for (index, (key, _, value)) in projector.metadata.iter().enumerate() {
             if WITHOUT_EFFECT.iter().any(|ending| key.ends_with(ending)) {

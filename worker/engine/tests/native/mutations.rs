@@ -89,13 +89,19 @@ fn change_of(name: &str) -> fn(&mut [f32], usize) {
     }
     |weights, cols| match weights.len() {
         1 => weights[0] *= 1.5,
-        len if len == cols => {
-            weights.reverse();
-            for weight in weights {
-                *weight *= 2.0;
-            }
+        _ => reversed_or_rotated(weights, cols),
+    }
+}
+
+/// Changes a tensor in a way that norms and softmax do not undo.
+pub(crate) fn reversed_or_rotated(weights: &mut [f32], cols: usize) {
+    if weights.len() == cols {
+        weights.reverse();
+        for weight in weights {
+            *weight *= 2.0;
         }
-        _ => weights.rotate_left(cols),
+    } else {
+        weights.rotate_left(cols);
     }
 }
 

@@ -5,9 +5,10 @@
 
 use super::answer_text::AnswerText;
 use super::draft_pace::Pace;
+use super::feed::feed;
 use crate::error::Result;
 use crate::kernels::random::Random;
-use crate::runtime::backend::{Batch, Decoder, DraftStart};
+use crate::runtime::backend::{Decoder, DraftStart};
 use crate::runtime::memory::Sequences;
 
 /// What is known of a draft model between answers.
@@ -125,10 +126,7 @@ impl<'m> Drafter<'m> {
     async fn hold_state(&mut self, ids: &[u32]) -> Result<bool> {
         if self.decoder.layout().is_recurrent {
             let before = &ids[..ids.len().saturating_sub(1)];
-            for batch in before.chunks(self.decoder.batch_len()) {
-                self.decoder.run_batch(self.sequences.len(), Batch::Tokens(batch)).await?;
-                self.sequences.extend_tokens(batch);
-            }
+            feed(self.sequences, self.decoder, before).await?;
         }
         Ok(self.sequences.hold_state(&mut *self.decoder).await)
     }

@@ -7,6 +7,7 @@ mod drafter;
 mod drafting;
 mod drafts;
 mod encoder;
+mod feed;
 mod generation;
 mod head;
 mod hearing;

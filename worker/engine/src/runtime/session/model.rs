@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::drafter::DraftRecord;
+use super::feed::feed;
 use super::prompt::Prompt;
 use crate::chat::Chat;
 use crate::error::{EngineError, Result};
 use crate::models::ModelConfig;
-use crate::runtime::backend::{Batch, Decoder, Profiled};
+use crate::runtime::backend::{Decoder, Profiled};
 use crate::runtime::device::Device;
 use crate::runtime::measuring::{Change, Profile, SelfTest, Verdict};
 use crate::runtime::memory::{Element, Part, Sequences, Snapshot};
@@ -293,11 +294,7 @@ impl Model {
         let elements = self.sequences.elements().to_vec();
         self.sequences.rewind(&mut *self.decoder, len);
         let replayed: Vec<u32> = elements[self.sequences.len()..].iter().map_while(|element| element.token()).collect();
-        for batch in replayed.chunks(self.decoder.batch_len()) {
-            self.decoder.run_batch(self.sequences.len(), Batch::Tokens(batch)).await?;
-            self.sequences.extend_tokens(batch);
-        }
-        Ok(())
+        feed(&mut self.sequences, &mut *self.decoder, &replayed).await
     }
 
     /// Restores a snapshot of the same model.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{EMBEDDING_BOUND, FIXTURE, Family, error, load_projector, load_text, rows};
 use crate::common::{Described, build_file};
+use crate::mutations::reversed_or_rotated;
 
 /// A family whose projector is changed, and the model that it belongs to.
 struct Subject<'f> {
@@ -59,17 +60,7 @@ fn the_comparison_notices_every_tensor_and_number() {
             if name.ends_with("attn_k.bias") && !has_rope {
                 continue;
             }
-            let change: fn(&mut [f32], usize) = |weights, cols| {
-                if weights.len() == cols {
-                    weights.reverse();
-                    for weight in weights {
-                        *weight *= 2.0;
-                    }
-                } else {
-                    weights.rotate_left(cols);
-                }
-            };
-            let changed = family.projector.with_changed_tensor(name, change);
+            let changed = family.projector.with_changed_tensor(name, reversed_or_rotated);
             check(name.to_owned(), subject.error_of(&changed, |picture| picture));
         }
         for index in 0..family.projector.metadata.len() {
