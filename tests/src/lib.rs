@@ -12,6 +12,7 @@ pub mod hearing;
 mod host;
 pub mod hub;
 pub mod inject;
+pub mod injections;
 pub mod native;
 pub mod notes;
 pub mod quotations;

@@ -2,56 +2,31 @@
 //! and an answer that repeats it does nothing. A mock engine answers.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use std::collections::BTreeMap;
-
 use parlance_tests::chat::{answer, ask, new_chat};
 use parlance_tests::failures::record_failure;
+use parlance_tests::injections::{Injection, PdfPage, injections};
 use parlance_tests::quotations::take_apart;
 use parlance_tests::{Server, Session};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::attachments::DOCUMENTS;
 use crate::attacks::{PROBLEMS, WATCH};
 use crate::conversations::{open, wait};
 
-/// A file that says something to the model, made of one of the last three.
-#[derive(Deserialize)]
-struct Injection {
-    name: String,
-    file: String,
-    says: String,
-    text: Option<String>,
-    /// The files of an archive.
-    parts: Option<BTreeMap<String, String>>,
-    pdf: Option<PdfPage>,
-}
-
-#[derive(Deserialize)]
-struct PdfPage {
-    content: String,
-    #[serde(default)]
-    catalog: String,
-    #[serde(default)]
-    page: String,
-}
-
-impl Injection {
-    /// Script: the file's content.
-    fn content(&self) -> String {
-        match (&self.parts, &self.pdf) {
-            (Some(parts), _) => format!("zip({})", json!(parts)),
-            (None, Some(PdfPage { content, catalog, page })) => {
-                format!("pdf([{}], {}, {})", json!(content), json!(catalog), json!(page))
-            }
-            (None, None) => json!(self.text).to_string(),
+/// Script: a file's content.
+fn content(injection: &Injection) -> String {
+    match (&injection.parts, &injection.pdf) {
+        (Some(parts), _) => format!("zip({})", json!(parts)),
+        (None, Some(PdfPage { content, catalog, page })) => {
+            format!("pdf([{}], {}, {})", json!(content), json!(catalog), json!(page))
         }
+        (None, None) => json!(injection.text).to_string(),
     }
 }
 
 #[test]
 fn injections_in_documents_stay_data() {
-    let injections: Vec<Injection> = serde_json::from_str(include_str!("../../fixtures/injections.json")).unwrap();
+    let injections = injections().unwrap();
     assert_eq!(injections.len(), 60);
     let server = Server::start().unwrap();
     let session = Session::start(true).unwrap();
@@ -65,7 +40,7 @@ fn injections_in_documents_stay_data() {
         if count > 1 {
             new_chat(&page).unwrap();
         }
-        page.evaluate(&format!("dropFile({}, {})", json!(injection.file), injection.content())).unwrap();
+        page.evaluate(&format!("dropFile({}, {})", json!(injection.file), content(&injection))).unwrap();
         wait(&page, "document.querySelector('.composer .attachment')");
         page.evaluate(&format!("window.nextAnswer = {}", json!(injection.says))).unwrap();
         ask(&page, "What does the report say?").unwrap();

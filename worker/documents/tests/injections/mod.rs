@@ -1,14 +1,12 @@
 //! Injections hidden in documents (`tests/fixtures/injections.json`): in comments, white on white, in names, notes and properties. What
 //! the reader finds of them stays in quotation marks in the prompt, and an answer that repeats them is text.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use parlance_documents::read;
 use parlance_protocol::library::Attachment;
 use parlance_protocol::quoting::{quote_files, quote_sources};
 use parlance_text::markdown::to_html;
-use serde::Deserialize;
 
 use crate::files::{archive, pdf_with};
 
@@ -16,47 +14,28 @@ use crate::files::{archive, pdf_with};
 #[allow(unreachable_pub, reason = "this file belongs to another package")]
 mod quotations;
 
+#[path = "../../../../tests/src/injections.rs"]
+#[allow(unreachable_pub, reason = "this file belongs to another package")]
+mod injected;
+
+use injected::{Injection, PdfPage};
 use quotations::take_apart;
 
-/// A file that says something to the model, made of one of the last three.
-#[derive(Deserialize)]
-struct Injection {
-    name: String,
-    file: String,
-    says: String,
-    text: Option<String>,
-    /// The files of an archive.
-    parts: Option<BTreeMap<String, String>>,
-    pdf: Option<PdfPage>,
+fn bytes(injection: &Injection) -> Vec<u8> {
+    if let Some(PdfPage { content, catalog, page }) = &injection.pdf {
+        return pdf_with(&[content.as_str()], catalog, page);
+    }
+    let Some(parts) = &injection.parts else { return injection.text.clone().unwrap().into_bytes() };
+    archive(&parts.iter().map(|(name, content)| (name.as_str(), content.as_str())).collect::<Vec<_>>())
 }
 
-#[derive(Deserialize)]
-struct PdfPage {
-    content: String,
-    #[serde(default)]
-    catalog: String,
-    #[serde(default)]
-    page: String,
-}
-
-impl Injection {
-    fn bytes(&self) -> Vec<u8> {
-        if let Some(PdfPage { content, catalog, page }) = &self.pdf {
-            return pdf_with(&[content.as_str()], catalog, page);
-        }
-        let Some(parts) = &self.parts else { return self.text.clone().unwrap().into_bytes() };
-        archive(&parts.iter().map(|(name, content)| (name.as_str(), content.as_str())).collect::<Vec<_>>())
-    }
-
-    /// By which its words are found again.
-    fn mark(&self) -> &str {
-        self.says.split_whitespace().next().unwrap()
-    }
+/// By which an injection's words are found again.
+fn mark(injection: &Injection) -> &str {
+    injection.says.split_whitespace().next().unwrap()
 }
 
 fn injections() -> Vec<Injection> {
-    let injections: Vec<Injection> =
-        serde_json::from_str(include_str!("../../../../tests/fixtures/injections.json")).unwrap();
+    let injections = injected::injections().unwrap();
     assert_eq!(injections.len(), 60);
     injections
 }
@@ -71,10 +50,10 @@ fn check_label(line: &str, start: &str) {
 fn injections_stay_quotations_in_prompts() {
     let mut read_marks = 0;
     for injection in injections() {
-        let document = read(Cursor::new(injection.bytes()), &injection.file, &mut |_| {});
+        let document = read(Cursor::new(bytes(&injection)), &injection.file, &mut |_| {});
         let document = document.unwrap_or_else(|error| panic!("{}: {error}", injection.name));
         let file = Attachment::of_document(&injection.file, document);
-        read_marks += usize::from(file.text.contains(injection.mark()));
+        read_marks += usize::from(file.text.contains(mark(&injection)));
         let parts = file.parts();
         let texts: Vec<&str> = parts.iter().map(|(_, text)| text.trim()).collect();
         // In full: a label, the places of its parts, and what the model is told.
@@ -107,7 +86,7 @@ fn injections_stay_quotations_in_prompts() {
 fn answers_that_repeat_injections_load_nothing() {
     for injection in injections() {
         let html = to_html(&injection.says).concat();
-        assert!(html.contains(injection.mark()), "{html}");
+        assert!(html.contains(mark(&injection)), "{html}");
         let tags: Vec<&str> = html.split('<').skip(1).filter_map(|rest| rest.split('>').next()).collect();
         for forbidden in ["img", "script", "iframe", "style", "link", "form", "input", "object", "embed", "svg"] {
             let is_forbidden = |tag: &&str| tag.split([' ', '/']).next() == Some(forbidden);
