@@ -13,10 +13,8 @@ use crate::options::model_url;
 pub(crate) fn DraftChoice(url: String, on_change: impl Fn(Option<String>) + Copy + Send + 'static) -> impl IntoView {
     let catalogue = LocalResource::new(catalogue::fetch);
     let pair = Memo::new(move |_| draft_for(&catalogue.get().flatten()?, &url));
-    let is_checked = RwSignal::new(false);
     let change = move |event| {
-        is_checked.set(event_target_checked(&event));
-        let pair = pair.get_untracked().filter(|_| is_checked.get_untracked());
+        let pair = pair.get_untracked().filter(|_| event_target_checked(&event));
         on_change(pair.and_then(|(_, draft)| model_url(&draft.url)));
     };
     let label = move |draft: &CatalogueModel| {
@@ -29,12 +27,7 @@ pub(crate) fn DraftChoice(url: String, on_change: impl Fn(Option<String>) + Copy
                 <details class="advanced">
                     <summary>{tr("advanced")}</summary>
                     <label class="choice-label">
-                        <input
-                            type="checkbox"
-                            id="draft-model"
-                            prop:checked=move || is_checked.get()
-                            on:change=change
-                        />
+                        <input type="checkbox" id="draft-model" on:change=change />
                         {move || label(&draft)}
                     </label>
                 </details>
